@@ -1,0 +1,1 @@
+"""Morphene's domain: instruments, audio, training, audits and deliveries. Knows no Dagster."""

@@ -1,0 +1,1 @@
+"""Audio: prepared, measured, compared and pictured."""

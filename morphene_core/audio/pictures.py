@@ -1,0 +1,256 @@
+"""Pictures of sounds and of trainings, as PNG for the Dagster UI.
+
+matplotlib is imported where it is used: it takes a second, and most processes draw nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Audio = NDArray[np.floating[Any]]
+
+_INK = "#24292f"
+_QUIET = "#8c959f"
+_LINE = "#2f6f9f"
+_COLOURS = (_LINE, "#c8553d", "#5b8c5a", "#8a6fae", "#b08836", "#4d4d4d")
+_WIDTH, _DPI = 9.0, 100
+_COLUMNS = 800
+_BANDS = 160
+_WINDOW = 2048
+_FRAMES_PER_COLUMN = 4
+_LOWEST_HZ = 40.0
+_RANGE_DB = 80.0
+
+
+def waveform_png(audio: Audio, sample_rate: int, title: str) -> bytes:
+    """Draw the envelope (lowest and highest sample per pixel) of mono audio.
+
+    Args:
+        audio: shape (samples,), full scale 1.0.
+        sample_rate: in Hz.
+        title: text above.
+    """
+
+    def draw(figure: "Figure") -> None:
+        axes = figure.subplots()
+        _draw_waveform(axes, audio, sample_rate)
+        _label_time(axes, len(audio) / sample_rate)
+
+    return _png(draw, title, 2.2)
+
+
+def spectrogram_png(audio: Audio, sample_rate: int, title: str) -> bytes:
+    """Draw the spectrogram of mono audio: logarithmic frequency, 80 dB under its maximum.
+
+    Up to a minute every column shows its whole time; of longer audio it shows samples of it.
+
+    Args:
+        audio: shape (samples,), full scale 1.0.
+        sample_rate: in Hz.
+        title: text above.
+    """
+
+    def draw(figure: "Figure") -> None:
+        axes = figure.subplots()
+        _draw_spectrogram(axes, audio, sample_rate)
+        _label_time(axes, len(audio) / sample_rate)
+
+    return _png(draw, title, 3.4)
+
+
+def overview_png(audio: Audio, sample_rate: int, title: str) -> bytes:
+    """Draw the waveform of mono audio above its spectrogram.
+
+    Args:
+        audio: shape (samples,), full scale 1.0.
+        sample_rate: in Hz.
+        title: text above.
+    """
+
+    def draw(figure: "Figure") -> None:
+        upper, lower = figure.subplots(2, 1, height_ratios=(1, 2.2))
+        _draw_waveform(upper, audio, sample_rate)
+        _draw_spectrogram(lower, audio, sample_rate)
+        upper.set_xlim(0, _seconds(audio, sample_rate))
+        upper.set_xticks([])
+        _label_time(lower, len(audio) / sample_rate)
+
+    return _png(draw, title, 4.6)
+
+
+def curves_png(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    xlabel: str,
+    title: str,
+    marks: Mapping[str, float] = {},  # noqa: B006 - never changed
+) -> bytes:
+    """Draw curves, such as losses over training steps.
+
+    The vertical axis is logarithmic where all values are positive and span more than a factor of
+    20. Values that are not finite are left out; a training may be drawn before its first value.
+
+    Args:
+        curves: x and y values by name, of the same length.
+        xlabel: what the horizontal axis counts.
+        title: text above.
+        marks: x positions of vertical lines by their label, such as "phase 2".
+    """
+
+    def draw(figure: "Figure") -> None:
+        axes = figure.subplots()
+        drawn = [_draw_curve(axes, name, curves[name], i) for i, name in enumerate(curves)]
+        values = np.concatenate([np.empty(0), *drawn])
+        if len(values) and values.min() > 0 and values.max() > 20 * values.min():
+            _scale_log(axes)
+        if not len(values):
+            axes.text(
+                0.5, 0.5, "no values yet", color=_QUIET, ha="center", transform=axes.transAxes
+            )
+            axes.set_yticks([])
+        for label, x in marks.items():
+            _draw_mark(axes, label, x)
+        axes.grid(axis="y", color="#e6e8eb", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.10g}")
+        axes.set_xlabel(xlabel)
+        if drawn:
+            axes.legend(frameon=False, fontsize=9, ncols=3, loc="upper right")
+
+    return _png(draw, title, 3.6)
+
+
+def _draw_curve(
+    axes: "Axes", name: str, curve: tuple[Sequence[float], Sequence[float]], index: int
+) -> NDArray[np.float64]:
+    x, y = (np.asarray(values, np.float64) for values in curve)
+    finite = np.isfinite(x) & np.isfinite(y)
+    colour = _COLOURS[index % len(_COLOURS)]
+    marker = "o" if finite.sum() == 1 else ""  # a line of one point cannot be seen
+    axes.plot(x[finite], y[finite], color=colour, linewidth=1.4, label=name, marker=marker)
+    shown: NDArray[np.float64] = y[finite]
+    return shown
+
+
+def _scale_log(axes: "Axes") -> None:
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
+
+
+def _draw_mark(axes: "Axes", label: str, x: float) -> None:
+    axes.axvline(x, color=_QUIET, linewidth=0.9, linestyle=(0, (4, 3)))
+    axes.annotate(
+        label,
+        (x, 0),
+        xycoords=("data", "axes fraction"),
+        xytext=(4, 5),
+        textcoords="offset points",
+        color=_QUIET,
+        fontsize=8.5,
+    )
+
+
+def _draw_waveform(axes: "Axes", audio: Audio, sample_rate: int) -> None:
+    seconds = _seconds(audio, sample_rate)
+    low, high = _envelope(audio)
+    times = (np.arange(len(low)) + 0.5) / max(len(low), 1) * seconds
+    axes.fill_between(times, low, high, color=_LINE, linewidth=0.5)
+    peak = float(np.abs(audio).max(initial=0.0))
+    limit = 1.0 if 0.25 < peak <= 1.0 or not peak else peak * 1.1
+    axes.set_ylim(-limit, limit)
+    axes.set_xlim(0, seconds)
+    axes.set_yticks([-limit, 0, limit], [f"{-limit:.2g}", "0", f"{limit:.2g}"])
+    axes.set_ylabel("amplitude")
+
+
+def _envelope(audio: Audio) -> tuple[Audio, Audio]:
+    """Return the lowest and highest sample of each column."""
+    if not len(audio):
+        return audio, audio
+    starts = np.linspace(0, len(audio), min(_COLUMNS, len(audio)), endpoint=False).astype(int)
+    return np.minimum.reduceat(audio, starts), np.maximum.reduceat(audio, starts)
+
+
+def _draw_spectrogram(axes: "Axes", audio: Audio, sample_rate: int) -> None:
+    edges = np.geomspace(_LOWEST_HZ, sample_rate / 2, _BANDS + 1)
+    image = _band_levels(audio, sample_rate, edges)
+    times = np.linspace(0, _seconds(audio, sample_rate), image.shape[1] + 1)
+    axes.pcolormesh(times, edges, image, cmap="magma", vmin=-_RANGE_DB, vmax=0, rasterized=True)
+    axes.set_yscale("log")
+    ticks = [hz for hz in (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000) if hz <= edges[-1]]
+    axes.set_yticks(ticks, [f"{hz // 1000} k" if hz >= 1000 else str(hz) for hz in ticks])
+    axes.minorticks_off()
+    axes.set_ylabel("frequency in Hz")
+
+
+def _band_levels(audio: Audio, sample_rate: int, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return levels in dB under the maximum, shape (bands, columns)."""
+    padded = np.pad(audio, (0, max(0, _WINDOW - len(audio))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)
+    columns = min(_COLUMNS // 2, -(-len(frames) * 2 // _WINDOW))
+    count = columns * max(_FRAMES_PER_COLUMN, min(8, len(frames) // (_WINDOW * columns)))
+    picked = frames[np.linspace(0, len(frames) - 1, count).astype(int)]
+    power = np.abs(np.fft.rfft(picked * np.hanning(_WINDOW).astype(np.float32))) ** 2
+    power = power.reshape(columns, -1, power.shape[1]).mean(axis=1)
+    # The density between two edges by the cumulative power: right for bands of many bins as for
+    # bands narrower than one.
+    cumulative = np.cumsum(np.pad(power, ((0, 0), (1, 0))), axis=1)
+    bins = (np.arange(cumulative.shape[1]) - 0.5) * sample_rate / _WINDOW
+    bands = np.diff([np.interp(edges, bins, row) for row in cumulative], axis=1) / np.diff(edges)
+    levels = 10 * np.log10(np.maximum(bands / max(bands.max(), 1e-20), 1e-12))
+    shown: NDArray[np.float64] = levels.T
+    return shown
+
+
+def _seconds(audio: Audio, sample_rate: int) -> float:
+    return max(len(audio), 1) / sample_rate
+
+
+def _label_time(axes: "Axes", seconds: float) -> None:
+    if seconds < 120:
+        axes.set_xlabel("time in s")
+        return
+    axes.xaxis.set_major_locator(_minute_locator(seconds))
+    axes.xaxis.set_major_formatter(lambda s, _: f"{int(s) // 60}:{int(s) % 60:02d}")
+    axes.set_xlabel("time in min:s")
+
+
+def _minute_locator(seconds: float) -> Any:
+    from matplotlib.ticker import MultipleLocator
+
+    steps = (15, 30, 60, 120, 300, 600, 1800, 3600)
+    return MultipleLocator(next((step for step in steps if seconds / step <= 9), seconds / 8))
+
+
+def _png(draw: Callable[["Figure"], None], title: str, height: float) -> bytes:
+    """Return a drawn figure as PNG with a palette, a third of the size of full colour."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    style: Any = {
+        "font.size": 9, "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _QUIET,
+        "xtick.color": _INK, "ytick.color": _INK, "axes.linewidth": 0.6,
+        "axes.spines.top": False, "axes.spines.right": False,
+    }  # fmt: skip
+    with rc_context(style):
+        figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
+        canvas: Any = FigureCanvasAgg(figure)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", parse_math=False)
+        draw(figure)
+        canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    file = BytesIO()
+    image.quantize(128, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return file.getvalue()

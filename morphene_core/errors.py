@@ -1,0 +1,13 @@
+"""The errors that Morphene raises on purpose.
+
+Their text is written for a user: one or two lines that name the thing, what is wrong with it and
+what to do. Anything else that is raised is a defect of ours.
+"""
+
+
+class MorpheneError(Exception):
+    """Something that a user can understand and mend."""
+
+
+class InputError(MorpheneError):
+    """What was given is wrong (a file, a setting, a profile). Trying again changes nothing."""

@@ -1,0 +1,94 @@
+"""RAVE's configuration (gin) from a profile, and the model that it describes."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import cached_conv
+import gin
+import rave
+import rave.dataset  # registers what the configuration files refer to
+import torch
+
+from morphene_core.audio.wav import SAMPLE_RATE
+from morphene_core.errors import InputError
+from morphene_core.files import write_text
+from morphene_core.profiles import Profile
+
+
+def configure(profile: Profile) -> None:
+    """Load a profile's configuration into gin, in place of whatever was there.
+
+    Raises:
+        InputError: RAVE has no such base configuration, or a binding is none of RAVE's.
+    """
+    quiet_libraries()
+    base = rave.BASE_PATH / "configs" / f"{profile.base_config}.gin"
+    if not base.exists():
+        raise InputError(f"Profile {profile.name}: RAVE has no configuration {base.stem!r}.")
+    bindings = [
+        f"SAMPLING_RATE = {SAMPLE_RATE}",
+        f"LATENT_SIZE = {profile.latent_size}",
+        f"PHASE_1_DURATION = {profile.training.phase_1_steps}",
+        *profile.bindings,
+    ]
+    gin.clear_config()
+    # Not recorded by stock RAVE, whose export then has to guess it.
+    gin.bind_parameter("RAVE.n_channels", 1)
+    gin.bind_parameter("dataset.get_dataset.augmentations", [])
+    try:
+        # The absolute path: gin would look for v2.gin in the working directory first.
+        gin.parse_config_files_and_bindings([str(base)], bindings)
+    except (ValueError, SyntaxError) as error:
+        raise InputError(f"Profile {profile.name}: a binding is wrong: {error}") from error
+
+
+def build_model() -> rave.RAVE:
+    """Return a new RAVE as configured."""
+    return rave.RAVE(n_channels=1)
+
+
+def load_model(checkpoint: Path, streaming: bool = False) -> rave.RAVE:
+    """Return the model of a checkpoint, in evaluation mode, on the CPU.
+
+    Args:
+        checkpoint: a .pt of ours or a .ckpt of stock RAVE's, with config.gin beside it.
+        streaming: whether convolutions keep their past, to be played block by block.
+
+    Raises:
+        InputError: the checkpoint or its config.gin is missing or cannot be read.
+    """
+    quiet_libraries()
+    config = checkpoint.with_name("config.gin")
+    for file in (checkpoint, config):
+        if not file.exists():
+            raise InputError(f"{file} is missing: the checkpoint cannot be loaded without it.")
+    gin.clear_config()
+    gin.parse_config_file(str(config))
+    cached_conv.use_cached_conv(streaming)
+    model = build_model()
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+        missing, unexpected = model.load_state_dict(state, strict=False)
+    except Exception as error:  # torch raises some ten kinds of errors on a broken file
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{checkpoint} is no checkpoint of this configuration: {reason}") from error
+    lacking = [key for key in missing if key.startswith(("encoder.", "decoder.", "latent_"))]
+    if lacking and not streaming or unexpected:
+        names = ", ".join((lacking + unexpected)[:3])
+        raise InputError(f"{checkpoint} does not fit {config}: {names} ...")
+    return model.eval()
+
+
+def write_config(folder: Path) -> None:
+    """Write the configuration in use as ``config.gin``, where stock RAVE looks for it."""
+    write_text(folder / "config.gin", gin.operative_config_str())
+
+
+def quiet_libraries() -> None:
+    """Silence what RAVE's dependencies say at every start and nobody can act on."""
+    for module in ("lightning_fabric", "pytorch_lightning", "torch", "rave", "scripts", "jupyter"):
+        warnings.filterwarnings("ignore", module=module)
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    # gin looks for included files in several places and calls each miss an error.
+    logging.getLogger().addFilter(lambda record: "Path not found" not in record.getMessage())
