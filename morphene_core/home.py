@@ -5,6 +5,7 @@
     morphene.toml                          settings
     profiles/*.toml                        the user's own training profiles
     sources/{instrument}/{role}/           raw recordings, never changed
+    sources/{instrument}/{role}.json       what was found there: each file with its hash
     audio/{instrument}/{role}/             prepared audio: training/, heldout/, audio.json
     datasets/{instrument}/                 preprocessed_db, as `rave preprocess` writes it
     models/{instrument}/trainings/{id}/    one training: checkpoints/, audit/
@@ -52,6 +53,10 @@ class InstrumentPaths:
     def sources(self, role: Role) -> Path:
         """Folder of the raw recordings of one role."""
         return self.home / "sources" / self.slug / role
+
+    def register(self, role: Role) -> Path:
+        """Record of the raw recordings of one role."""
+        return self.home / "sources" / self.slug / f"{role}.json"
 
     def audio(self, role: Role) -> Path:
         """Folder of the prepared audio of one role."""

@@ -136,7 +136,7 @@ def probe_file(folder: Path, path: str) -> SourceFile:
             digest = _hash(descriptor)
             os.lseek(descriptor, 0, os.SEEK_SET)
             source = _read_audio(full, descriptor, digest, path, before.st_size)
-            after = os.stat(full)
+            after = full.stat()
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -184,7 +184,7 @@ def _is_note(name: str) -> bool:
 
 def _open_regular(path: Path) -> int:
     """Open a regular file; nothing else is opened, because a fifo or a device could block."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    if not stat.S_ISREG(path.stat().st_mode):
         raise InputError(f"{path} is not a regular file. Replace it by the recording itself.")
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 

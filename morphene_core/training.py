@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from morphene_core.dataset import DatasetRecord
 from morphene_core.errors import InputError
 from morphene_core.files import combined_hash, read_json, write_json
 from morphene_core.home import InstrumentPaths
@@ -158,17 +159,17 @@ def training_id(profile: Profile, dataset_version: str) -> str:
 
 
 def open_training(
-    paths: InstrumentPaths, profile: Profile, dataset: dict[str, Any]
+    paths: InstrumentPaths, profile: Profile, dataset: DatasetRecord
 ) -> TrainingFolder:
     """Return the folder of a training, with a record in it; an existing one is left as it is."""
-    identifier = training_id(profile, dataset["version"])
+    identifier = training_id(profile, dataset.version)
     folder = TrainingFolder(paths.training(identifier))
     if not folder.exists:
         record = TrainingRecord(
             id=identifier,
             instrument=paths.slug,
             profile=profile.model_dump(mode="json"),
-            dataset=dataset,
+            dataset=asdict(dataset),
             started=now(),
         )
         folder.write(record)

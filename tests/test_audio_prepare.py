@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -127,7 +128,7 @@ def test_heldout_stretches_are_apart_never_more_than_a_third_and_spread(
     wanted = heldout_length(total, share, least, most)
     spans = heldout_spans(lengths, wanted, stretches, shortest)
     assert len(spans) <= stretches
-    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+    for (_, end), (start, _) in pairwise(spans):
         assert end <= start
     assert all(0 <= start < end <= total for start, end in spans)
     held = sum(end - start for start, end in spans)
@@ -152,6 +153,16 @@ def test_training_and_heldout_parts_are_all_of_the_audio_and_never_overlap(
     assert all((counts == 1).all() for counts in seen)
     held = sum(end - start for _, (start, end), is_held in parts if is_held)
     assert held == sum(end - start for start, end in spans)
+
+
+@settings(max_examples=200, deadline=None)
+@given(length=st.integers(1, 500), count=st.integers(1, 60), stretches=st.integers(1, 6))
+def test_a_third_is_the_most_even_where_whole_recordings_are_held_out(
+    length: int, count: int, stretches: int
+) -> None:
+    total = length * count
+    spans = heldout_spans([length] * count, total // 3, stretches, 1)
+    assert sum(end - start for start, end in spans) <= total / 3
 
 
 def test_of_many_short_recordings_whole_ones_are_held_out() -> None:
@@ -190,7 +201,7 @@ def test_every_sample_of_the_trimmed_audio_is_either_trained_on_or_held_out(
             edges = [(p.start_seconds, p.end_seconds) for p in pieces]
             assert edges[0][0] == 0
             assert edges[-1][1] == pytest.approx(length, abs=2 / rate)
-            assert all(a[1] == b[0] for a, b in zip(edges, edges[1:], strict=False))
+            assert all(a[1] == b[0] for a, b in pairwise(edges))
         for piece in prepared.pieces:
             info = soundfile.info(prepared.folder / piece.file)
             assert info.frames == piece.frames

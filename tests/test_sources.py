@@ -74,7 +74,7 @@ def test_the_data_version_depends_on_contents_and_names_alone(names: list[str]) 
             record(Path(other) / f"{name}.wav")
         version = register_sources(Path(one), "musical").data_version
         assert register_sources(Path(other), "musical").data_version == version
-        os.rename(Path(other) / f"{names[0]}.wav", Path(other) / "zz.wav")
+        (Path(other) / f"{names[0]}.wav").rename(Path(other) / "zz.wav")
         renamed = register_sources(Path(other), "musical").data_version
         record(Path(one) / f"{names[0]}.wav", -tone())
         changed = register_sources(Path(one), "musical").data_version
@@ -221,7 +221,7 @@ def test_a_file_that_vanishes_while_the_folder_is_read_is_refused(tmp_path: Path
     def remove_the_second(_: str) -> None:
         second.unlink(missing_ok=True)
 
-    with pytest.raises(InputError, match="b.wav vanished while it was read"):
+    with pytest.raises(InputError, match=r"b\.wav vanished while it was read"):
         register_sources(tmp_path, "musical", remove_the_second)
 
 

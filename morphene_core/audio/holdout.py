@@ -5,6 +5,7 @@ same, so a validation on chunks between training chunks would measure memory.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 MAX_SHARE = 1 / 3
 
@@ -57,9 +58,9 @@ def split_at(lengths: Sequence[int], spans: Sequence[Span]) -> list[tuple[int, S
     edges = _edges(lengths)
     cuts = {cut for span in spans for cut in span}
     parts = []
-    for index, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for index, (start, end) in enumerate(pairwise(edges)):
         points = sorted({start, end} | {cut for cut in cuts if start < cut < end})
-        for a, b in zip(points, points[1:], strict=False):
+        for a, b in pairwise(points):
             held = any(first <= a < last for first, last in spans)
             parts.append((index, (a - start, b - start), held))
     return parts

@@ -89,7 +89,7 @@ def curves_png(
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     xlabel: str,
     title: str,
-    marks: Mapping[str, float] = {},  # noqa: B006 - never changed
+    marks: Mapping[str, float] = {},
 ) -> bytes:
     """Draw curves, such as losses over training steps.
 

@@ -122,9 +122,18 @@ class Piece:
 
 @dataclass(frozen=True)
 class PreparedAudio:
-    """Prepared audio in a folder: 24-bit WAV, mono, 48 kHz."""
+    """Prepared audio in a folder: 24-bit WAV, mono, 48 kHz.
+
+    Attributes:
+        folder: where it lies.
+        source_version: ``data_version`` of the recordings that it was made from.
+        settings: how it was prepared.
+        sessions: the recording sessions.
+        pieces: the written files.
+    """
 
     folder: Path
+    source_version: str
     settings: AudioSettings
     sessions: tuple[Session, ...]
     pieces: tuple[Piece, ...]
@@ -174,7 +183,7 @@ class _Measure:
 def prepare_audio(
     register: SourceRegister,
     folder: Path,
-    settings: AudioSettings = AudioSettings(),  # noqa: B008 - frozen
+    settings: AudioSettings = AudioSettings(),
     report: Report = silent,
 ) -> PreparedAudio:
     """Bring recordings to mono 48 kHz, even loudness and no silent ends, and hold some out.
@@ -208,7 +217,9 @@ def prepare_audio(
     with atomic_folder(folder) as partial:
         gains = {session.folder: session.gain_db for session in sessions}
         pieces = _write_all(register, partial, kept, gains, settings, report)
-        prepared = PreparedAudio(partial, settings, tuple(sessions), tuple(pieces))
+        prepared = PreparedAudio(
+            partial, register.data_version, settings, tuple(sessions), tuple(pieces)
+        )
         write_json(partial / INDEX, _to_json(prepared))
     report(
         f"Prepared {clock(prepared.training_seconds)} for training,"
@@ -232,12 +243,19 @@ def load_prepared(folder: Path) -> PreparedAudio:
         for session in data["sessions"]
     )
     pieces = (Piece(**piece) for piece in data["pieces"])
-    return PreparedAudio(folder, AudioSettings(**data["settings"]), tuple(sessions), tuple(pieces))
+    return PreparedAudio(
+        folder,
+        data["source_version"],
+        AudioSettings(**data["settings"]),
+        tuple(sessions),
+        tuple(pieces),
+    )
 
 
 def _to_json(prepared: PreparedAudio) -> dict[str, Any]:
     return {
         "sample_rate": SAMPLE_RATE,
+        "source_version": prepared.source_version,
         "training_seconds": round(prepared.training_seconds, 3),
         "heldout_seconds": round(prepared.heldout_seconds, 3),
         "settings": asdict(prepared.settings),

@@ -1,9 +1,7 @@
 """``preprocessed_db``: the dataset that RAVE trains on, in the format of ``rave preprocess``."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import lmdb
 import numpy as np
@@ -14,9 +12,12 @@ from udls.generated import AudioExample
 
 from morphene_core.audio.prepare import PreparedAudio
 from morphene_core.audio.wav import SAMPLE_RATE
+from morphene_core.dataset import DatasetRecord, dataset_version, source_list, write_record
 from morphene_core.errors import InputError
 from morphene_core.files import atomic_folder
+from morphene_core.home import Role
 from morphene_core.progress import Progress, Report, silent
+from morphene_core.sources import SourceRegister
 
 _SCALE = 2**15 - 1  # RAVE's dataset divides by it
 _BLOCK = 1 << 20
@@ -24,22 +25,13 @@ _BLOCK = 1 << 20
 Samples = npt.NDArray[np.int16]
 
 
-@dataclass(frozen=True)
-class DatasetSize:
-    """What was written.
-
-    Attributes:
-        entries: database entries, each of ``2 * n_signal`` samples.
-        seconds: audio that went in.
-    """
-
-    entries: int
-    seconds: float
-
-
 def build_dataset(
-    sources: Iterable[PreparedAudio], folder: Path, n_signal: int, report: Report = silent
-) -> dict[str, Any]:
+    audio: Mapping[Role, PreparedAudio],
+    registers: Mapping[Role, SourceRegister],
+    folder: Path,
+    n_signal: int,
+    report: Report = silent,
+) -> DatasetRecord:
     """Write the training audio of all sources as a RAVE dataset, complete or not at all.
 
     ``rave preprocess`` cuts each file into entries of ``2 * n_signal`` samples and drops what is
@@ -48,39 +40,37 @@ def build_dataset(
     every sample is in the dataset, and nothing is padded with a silence that the model would learn.
 
     Args:
-        sources: prepared audio, mono at 48 kHz.
+        audio: prepared audio by role, mono at 48 kHz.
+        registers: the raw files that it was made from, for the record.
         folder: the dataset's.
         n_signal: samples of a training example; RAVE crops it at random from an entry.
         report: takes progress.
 
-    Returns:
-        The fields of `DatasetSize`.
-
     Raises:
         InputError: a source has less audio than one entry.
     """
-    sources = list(sources)
-    total = sum(source.training_seconds for source in sources)
+    seconds = {role: source.training_seconds for role, source in audio.items()}
+    total = sum(seconds.values())
     progress = Progress("writing the dataset", total, report, "s")
     length, entries = 2 * n_signal, 0
     with atomic_folder(folder) as temporary:
         map_size = int(total * SAMPLE_RATE * 2 * 1.5) + (64 << 20)
         with lmdb.open(str(temporary), map_size=map_size) as database:
-            for source in sources:
-                stream = _entries(_blocks(source.training), length)
-                for samples in _at_least_one(stream, source, length):
-                    with database.begin(write=True) as transaction:
-                        transaction.put(f"{entries:08d}".encode(), _serialize(samples))
-                    entries += 1
-                    progress.advance(min(total, entries * length / SAMPLE_RATE))
-        metadata = {
-            "lazy": False,
-            "channels": 1,
-            "n_seconds": entries * length / SAMPLE_RATE,
-            "sr": SAMPLE_RATE,
-        }
-        (temporary / "metadata.yaml").write_text(yaml.safe_dump(metadata), encoding="utf-8")
-    return asdict(DatasetSize(entries, total))
+            for samples in _all_entries(audio, length):
+                with database.begin(write=True) as transaction:
+                    transaction.put(f"{entries:08d}".encode(), _serialize(samples))
+                entries += 1
+                progress.advance(min(total, entries * length / SAMPLE_RATE))
+        _write_metadata(temporary, entries * length / SAMPLE_RATE)
+        record = DatasetRecord(
+            version=dataset_version(audio, n_signal),
+            n_signal=n_signal,
+            entries=entries,
+            seconds={role: round(value, 3) for role, value in seconds.items()},
+            sources=source_list(registers),
+        )
+        write_record(temporary, record)
+    return record
 
 
 def read_dataset(folder: Path) -> Iterator[Samples]:
@@ -113,17 +103,22 @@ def _entries(blocks: Iterable[Samples], length: int) -> Iterator[Samples]:
         yield np.concatenate([last, rest])[-length:]
 
 
-def _at_least_one(
-    entries: Iterator[Samples], source: PreparedAudio, length: int
-) -> Iterator[Samples]:
-    count = 0
-    for count, entry in enumerate(entries, start=1):
-        yield entry
-    if not count:
-        raise InputError(
-            f"{source.folder} holds {source.training_seconds:.1f} s of training audio; one entry of"
-            f" the dataset takes {length / SAMPLE_RATE:.1f} s. Add recordings."
-        )
+def _all_entries(audio: Mapping[Role, PreparedAudio], length: int) -> Iterator[Samples]:
+    for source in audio.values():
+        empty = True
+        for entry in _entries(_blocks(source.training), length):
+            empty = False
+            yield entry
+        if empty:
+            raise InputError(
+                f"{source.folder} holds {source.training_seconds:.1f} s of training audio; one"
+                f" entry of the dataset takes {length / SAMPLE_RATE:.1f} s. Add recordings."
+            )
+
+
+def _write_metadata(folder: Path, seconds: float) -> None:
+    metadata = {"lazy": False, "channels": 1, "n_seconds": seconds, "sr": SAMPLE_RATE}
+    (folder / "metadata.yaml").write_text(yaml.safe_dump(metadata), encoding="utf-8")
 
 
 def _serialize(samples: Samples) -> bytes:

@@ -1,0 +1,164 @@
+"""The stages of an instrument, from raw recordings to its delivery.
+
+Each stage reads what the one before left in the project folder, does only what is not done yet,
+and publishes its result complete or not at all. Any stage may be run again at any time. Those that
+need RAVE or torch import them inside: they run in worker processes (`morphene_core.worker`).
+"""
+
+from pathlib import Path
+
+from morphene_core.audio.prepare import AudioSettings, PreparedAudio, load_prepared, prepare_audio
+from morphene_core.audit import Audit, audit_checkpoints, read_audit, write_references
+from morphene_core.dataset import DatasetRecord, dataset_version, read_record
+from morphene_core.delivery import deliver as publish_delivery
+from morphene_core.delivery import describe
+from morphene_core.errors import InputError
+from morphene_core.files import point_link, read_json, sha256, write_json
+from morphene_core.final_model import (
+    FinalModel,
+    model_path,
+    read_final_model,
+    require_final_model,
+    write_final_model,
+)
+from morphene_core.home import ROLES, InstrumentPaths, Role
+from morphene_core.instruments import get_instrument
+from morphene_core.profiles import Profile
+from morphene_core.progress import Report, silent
+from morphene_core.selection import Selection, read_selection, select_checkpoint
+from morphene_core.sources import SourceRegister, register_sources
+from morphene_core.training import TrainingRecord, current_training, open_training
+
+
+def register(paths: InstrumentPaths, role: Role, report: Report = silent) -> SourceRegister:
+    """Probe the raw recordings of one role and record them."""
+    found = register_sources(paths.sources(role), role, report)
+    write_json(paths.register(role), found.to_json())
+    return found
+
+
+def read_register(paths: InstrumentPaths, role: Role) -> SourceRegister:
+    """Return what `register` recorded.
+
+    Raises:
+        InputError: nothing was recorded.
+    """
+    path = paths.register(role)
+    if not path.exists():
+        raise InputError(f"{path} is missing: materialize `{role}_source` first.")
+    return SourceRegister.from_json(read_json(path))
+
+
+def prepare(paths: InstrumentPaths, role: Role, report: Report = silent) -> PreparedAudio:
+    """Prepare the registered recordings of one role, unless that is done."""
+    recordings, folder, settings = read_register(paths, role), paths.audio(role), AudioSettings()
+    if (folder / "audio.json").exists():
+        prepared = load_prepared(folder)
+        if (prepared.source_version, prepared.settings) == (recordings.data_version, settings):
+            report("prepared audio is up to date")
+            return prepared
+    return prepare_audio(recordings, folder, settings, report)
+
+
+def preprocess(paths: InstrumentPaths, profile: Profile, report: Report = silent) -> DatasetRecord:
+    """Write the RAVE dataset of the prepared audio, unless it is there."""
+    audio = {role: load_prepared(paths.audio(role)) for role in ROLES}
+    folder, n_signal = paths.preprocessed_db, profile.training.n_signal
+    if folder.exists():
+        record = read_record(folder)
+        if record.version == dataset_version(audio, n_signal):
+            report("the dataset is up to date")
+            return record
+    from morphene_core.rave.dataset import build_dataset
+
+    registers = {role: read_register(paths, role) for role in ROLES}
+    return build_dataset(audio, registers, folder, n_signal, report)
+
+
+def train(paths: InstrumentPaths, profile: Profile, report: Report = silent) -> TrainingRecord:
+    """Train the dataset with a profile, from wherever that training stopped."""
+    dataset = read_record(paths.preprocessed_db)
+    if dataset.n_signal != profile.training.n_signal:
+        raise InputError(
+            f"{paths.preprocessed_db} was cut for examples of {dataset.n_signal} samples, profile"
+            f" {profile.name} takes {profile.training.n_signal}: materialize `preprocessed_db`"
+            " with the same profile first."
+        )
+    from morphene_core.rave.train import train as train_rave
+
+    folder = open_training(paths, profile, dataset)
+    point_link(paths.checkpoints, folder.checkpoints)
+    point_link(paths.audit, folder.audit)
+    heldout = [file for role in ROLES for file in load_prepared(paths.audio(role)).heldout]
+    return train_rave(folder, paths.preprocessed_db, heldout, report)
+
+
+def audit(paths: InstrumentPaths, report: Report = silent) -> list[Audit]:
+    """Audit the checkpoints of the current training that were not audited yet."""
+    from morphene_core.rave.render import render_checkpoint
+
+    folder = current_training(paths)
+    heldout = {role: load_prepared(paths.audio(role)) for role in ROLES}
+    seconds = folder.read().training_profile.reference_seconds
+    references = write_references(folder, heldout, seconds)
+    return audit_checkpoints(folder, references, render_checkpoint, report)
+
+
+def select(paths: InstrumentPaths) -> Selection:
+    """Choose the checkpoint of the current training that is to ship."""
+    return select_checkpoint(current_training(paths))
+
+
+def export(paths: InstrumentPaths, report: Report = silent) -> FinalModel:
+    """Export the selected checkpoint and play the export, unless that is done."""
+    folder = current_training(paths)
+    training, selection = folder.read(), read_selection(folder)
+    path = model_path(paths, training.id, selection.step)
+    done = read_final_model(path)
+    if done and done.checkpoint_sha256 == selection.checkpoint_sha256:
+        report("the export is up to date")
+        return done
+    from morphene_core.audio.wav import read_mono
+    from morphene_core.playback import StreamingModel, check_playback
+    from morphene_core.rave.export import export as export_rave
+
+    checkpoint = folder.checkpoint_path(training.checkpoint(selection.step))
+    report(f"exporting {checkpoint.name}")
+    export_rave(checkpoint, path, training.training_profile.exported_latents)
+    report("playing the export in blocks, as nn~ does")
+    playback = check_playback(path, read_mono(folder.audit / "references" / "musical.wav"))
+    played = StreamingModel(path)
+    model = FinalModel(
+        file=path.name,
+        sha256=sha256(path),
+        training=training.id,
+        step=selection.step,
+        checkpoint_sha256=selection.checkpoint_sha256,
+        latents=played.shape("encode")[2],
+        ratio=played.shape("encode")[3],
+        methods=played.methods,
+        playback=playback,
+    )
+    write_final_model(path, model)
+    return model
+
+
+def final_model_path(paths: InstrumentPaths) -> Path:
+    """Return where the export of the current training's selected checkpoint lies."""
+    folder = current_training(paths)
+    return model_path(paths, folder.read().id, read_selection(folder).step)
+
+
+def deliver(paths: InstrumentPaths, report: Report = silent) -> dict[str, object]:
+    """Publish the delivery of the exported model; return its metadata."""
+    folder = current_training(paths)
+    training, selection = folder.read(), read_selection(folder)
+    audit = read_audit(folder, selection.step)
+    path = final_model_path(paths)
+    model = require_final_model(path)
+    if audit is None or model.checkpoint_sha256 != selection.checkpoint_sha256:
+        raise InputError(f"{path} is not the selected checkpoint's: materialize `final_model`.")
+    instrument = get_instrument(paths.slug)
+    metadata = describe(instrument, training, audit, selection, model)
+    musical, nonmusical = (list(load_prepared(paths.audio(role)).heldout) for role in ROLES)
+    return publish_delivery(paths.final, instrument, path, metadata, (musical, nonmusical), report)

@@ -1,0 +1,53 @@
+"""A process of its own for what needs RAVE or torch: ``python -m morphene_core.worker``.
+
+It is started through Dagster Pipes (whose worker side has no dependencies, so that Dagster need not
+be installed where it runs), takes the stage and the instrument from there, and reports progress
+and the result back. Its memory goes when it goes, and gin's and cached_conv's global state with it.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dagster_pipes import PipesContext, open_dagster_pipes
+
+from morphene_core import stages
+from morphene_core.errors import InputError, MorpheneError
+from morphene_core.home import Home, InstrumentPaths
+from morphene_core.processes import die_with_parent
+from morphene_core.profiles import Profile
+from morphene_core.progress import Report
+
+Stage = Callable[[InstrumentPaths, Profile, Report], Any]
+
+STAGES: dict[str, Stage] = {
+    "preprocess": lambda paths, profile, report: asdict(stages.preprocess(paths, profile, report)),
+    "train": lambda paths, profile, report: asdict(stages.train(paths, profile, report)),
+    "audit": lambda paths, _, report: [asdict(a) for a in stages.audit(paths, report)],
+    "export": lambda paths, _, report: asdict(stages.export(paths, report)),
+    "deliver": lambda paths, _, report: stages.deliver(paths, report),
+}
+
+
+def run_stage(pipes: PipesContext) -> dict[str, Any]:
+    """Run the stage that the parent asked for; return its result, or the error's text."""
+    extras = pipes.extras
+    paths = Home(Path(extras["home"])).instrument(extras["instrument"])
+    profile = Profile.model_validate_json(extras["profile"])
+    try:
+        return {"result": STAGES[extras["stage"]](paths, profile, pipes.log.info)}
+    except MorpheneError as error:
+        # A message for a person, not a traceback; Dagster turns it into the step's failure.
+        return {"error": str(error), "retry": not isinstance(error, InputError)}
+
+
+def main() -> None:
+    """Run one stage."""
+    die_with_parent()
+    with open_dagster_pipes() as pipes:
+        pipes.report_custom_message(run_stage(pipes))
+
+
+if __name__ == "__main__":
+    main()

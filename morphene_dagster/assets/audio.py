@@ -1,0 +1,63 @@
+"""Prepared audio: mono, 48 kHz, even loudness, trimmed; a part of it held out."""
+
+import dagster as dg
+
+from morphene_core import stages
+from morphene_core.home import Role
+from morphene_dagster.metadata import duration, overview, table
+from morphene_dagster.partitions import instruments
+from morphene_dagster.resources import Project, user_errors
+
+
+def _audio(role: Role) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=f"{role}_audio",
+        deps=[f"{role}_source"],
+        partitions_def=instruments,
+        group_name="prepare",
+        kinds={"wav"},
+        description=f"The {role} recordings as mono 48 kHz WAV of even loudness, without silent"
+        " ends. Whole stretches are held out for validation and audits.",
+    )
+    def audio(context: dg.AssetExecutionContext, project: Project) -> dg.MaterializeResult:
+        paths = project.paths(context)
+        with user_errors():
+            prepared = stages.prepare(paths, role, context.log.info)
+        sessions = [
+            {
+                "session": session.folder,
+                "gain in dB": session.gain_db,
+                "LUFS before": session.lufs_before,
+                "LUFS after": session.lufs_after,
+                "true peak after in dBTP": session.true_peak_after_dbtp,
+            }
+            for session in prepared.sessions
+        ]
+        pieces = [
+            {
+                "file": piece.file,
+                "set": piece.set,
+                "source": piece.source,
+                "from": piece.start_seconds,
+                "to": piece.end_seconds,
+            }
+            for piece in prepared.pieces
+        ]
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(prepared.data_version),
+            metadata={
+                "training seconds": duration(prepared.training_seconds),
+                "held-out seconds": duration(prepared.heldout_seconds),
+                "sessions": table(sessions),
+                "pieces": table(pieces),
+                "folder": dg.MetadataValue.path(str(prepared.folder)),
+                "training audio": overview(prepared.training, f"{paths.slug}: {role}, training"),
+                "held-out audio": overview(prepared.heldout, f"{paths.slug}: {role}, held out"),
+            },
+        )
+
+    return audio
+
+
+musical_audio = _audio("musical")
+nonmusical_audio = _audio("nonmusical")

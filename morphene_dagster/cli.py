@@ -1,0 +1,199 @@
+"""The `morphene` command.
+
+Imports happen inside the commands, so that `--help` is instant.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from morphene_core.home import Home
+    from morphene_dagster.launch import Outcome
+
+# What the demo's steps take on two cores, in seconds, measured; for an estimate of the whole.
+DEMO_SECONDS = {
+    "musical_source": 2.0,
+    "nonmusical_source": 1.0,
+    "musical_audio": 2.0,
+    "nonmusical_audio": 2.0,
+    "preprocessed_db": 6.0,
+    "checkpoints": 115.0,
+    "audit_renders": 10.0,
+    "selected_checkpoint": 0.5,
+    "final_model": 12.0,
+    "delivery": 6.0,
+}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="morphene", message="morphene %(version)s")
+def main() -> None:
+    """Neural audio instruments, from raw recordings to a .ts that plays in nn~.
+
+    Everything lies in one project folder: MORPHENE_HOME, or the demo's ./demo-home.
+    """
+
+
+@main.command()
+@click.option(
+    "--sources",
+    type=click.Path(path_type=Path),
+    help="Folder with musical/ and nonmusical/ in it: recordings of your own, any audio files.",
+)
+@click.option(
+    "--home",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Project folder of the demo.  [default: ./demo-home]",
+)
+def demo(sources: Path | None, folder: Path | None) -> None:
+    """Make Pyroviolin small, end to end, in about two and a half minutes on a CPU.
+
+    Run it again to go on where it was interrupted.
+    """
+    with _user_errors():
+        from rich.console import Console
+
+        from morphene_core.demo import place_own, place_synthesized
+        from morphene_core.home import DEMO_HOME, Home
+        from morphene_core.instruments import get_poc_instrument
+
+        console = Console(highlight=False)
+        instrument = get_poc_instrument()
+        home = Home((folder or DEMO_HOME).absolute())
+        home.create(profile="demo")
+        console.print(f"[bold]{instrument.name}[/], the demo: violin + fire, in {home.path}")
+        paths = home.instrument(instrument.slug)
+        if sources:
+            place_own(paths, sources, console.print)
+        else:
+            place_synthesized(paths, console.print)
+        from morphene_dagster.launch import launch
+
+        outcome = launch(home, instrument.slug, "demo", console, DEMO_SECONDS)
+        _require_success(outcome, console, again="make demo")
+        _say_what_was_made(home, instrument.slug, console)
+
+
+@main.command()
+@click.argument("instrument")
+@click.option("--profile", help="Training profile, in place of the one in morphene.toml.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout.")
+def run(instrument: str, profile: str | None, as_json: bool) -> None:
+    """Materialize all assets of INSTRUMENT (number or slug) in MORPHENE_HOME.
+
+    What is done already is not done again; an interrupted training goes on.
+    """
+    with _user_errors():
+        from rich.console import Console
+
+        from morphene_core.errors import InputError
+        from morphene_core.home import Home
+        from morphene_core.instruments import get_instrument
+        from morphene_core.profiles import load_profile
+
+        try:
+            slug = get_instrument(instrument).slug
+        except KeyError as error:
+            raise InputError(str(error.args[0])) from error
+        home = Home.resolve()
+        home.create()
+        load_profile(profile or home.profile_name(slug), home.profiles)
+        console = Console(stderr=as_json, highlight=False)
+        console.print(f"[bold]{slug}[/] in {home.path}")
+        from morphene_dagster.launch import launch
+
+        outcome = launch(home, slug, profile, console)
+        if as_json:
+            delivery = str(home.instrument(slug).final) if outcome.success else None
+            click.echo(json.dumps(vars(outcome) | {"delivery": delivery}))
+        _require_success(outcome, console, again=f"morphene run {instrument}")
+        _say_what_was_made(home, slug, console)
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
+def up(port: int) -> None:
+    """Open the Dagster UI on this machine (127.0.0.1), with the project folder's runs in it."""
+    with _user_errors():
+        from morphene_core.home import Home
+        from morphene_dagster.instance import instance_environment
+
+        home = Home.resolve()
+        _require_free(port)
+        home.create("demo" if "MORPHENE_HOME" not in os.environ else "production")
+        environment = instance_environment(home)
+        whose = "yours" if "MORPHENE_HOME" in os.environ else "the demo's; set MORPHENE_HOME for yours"
+        click.echo(f"Project folder: {home.path} ({whose})")
+        click.echo(f"Dagster UI:     http://127.0.0.1:{port}  (Ctrl-C ends it)")
+        command = [sys.executable, "-m", "dagster", "dev", "-m", "morphene_dagster.definitions"]
+        sys.stdout.flush()
+        os.execve(sys.executable, [*command, "-h", "127.0.0.1", "-p", str(port)], environment)
+
+
+def _require_free(port: int) -> None:
+    import socket
+
+    from morphene_core.errors import InputError
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise InputError(
+                f"Port {port} is taken (another `morphene up`?). Choose one with --port."
+            ) from error
+
+
+def _require_success(outcome: "Outcome", console: "Console", again: str) -> None:
+    if outcome.success:
+        return
+    if outcome.error:
+        console.print(outcome.error, style="red", markup=False)
+    else:
+        console.print(f"Stopped. `{again}` goes on from what is there.")
+    sys.exit(1)
+
+
+def _say_what_was_made(home: "Home", slug: str, console: "Console") -> None:
+    from morphene_core.files import read_json
+
+    paths = home.instrument(slug)
+    metadata = read_json(paths.final / "metadata.json")
+    console.print(f"\n[bold]Delivered[/] to {paths.final}")
+    console.print(f"  {slug}.ts       the model, for nn~ (Max, Pure Data)")
+    console.print("  demo.wav            what it makes of audio that it was not trained on")
+    console.print("  metadata.json       what it is and what it was made from")
+    if metadata["notice"]:
+        console.print(f"[yellow]{metadata['notice']}[/]")
+    console.print("\n[bold]Next[/]")
+    console.print(f"  listen      {paths.final / 'demo.wav'}")
+    console.print(f"              {paths.audit}/*/  (each checkpoint's morphs)")
+    console.print("  look        make up      (or `morphene up`): runs, lineage and pictures")
+
+
+@contextmanager
+def _user_errors() -> Iterator[None]:
+    """Show an error that is meant for the user as such, without a traceback."""
+    from morphene_core.errors import MorpheneError
+
+    try:
+        yield
+    except MorpheneError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        raise click.Abort from None
+
+
+if __name__ == "__main__":
+    main()

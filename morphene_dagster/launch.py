@@ -1,0 +1,200 @@
+"""A run started from the terminal, and followed there through the instance's own event log."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO
+
+import dagster as dg
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from morphene_core.home import Home
+from morphene_core.progress import clock
+from morphene_dagster import assets, checks
+from morphene_dagster.instance import instance_environment
+
+_POLL_SECONDS = 0.25
+_STOP_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its id, Dagster's name for its state, and the error of a failed step."""
+
+    run_id: str
+    status: str
+    error: str | None = None
+
+    @property
+    def success(self) -> bool:
+        """Whether every stage succeeded."""
+        return self.status == dg.DagsterRunStatus.SUCCESS.value
+
+
+def launch(
+    home: Home,
+    slug: str,
+    profile: str | None,
+    console: Console,
+    typical: Mapping[str, float] | None = None,
+) -> Outcome:
+    """Run all stages of an instrument in a process of its own and show how far it is.
+
+    An interrupt (Ctrl-C) reaches that process; what is done by then stays.
+
+    Args:
+        home: the project folder.
+        slug: the instrument.
+        profile: name of the training profile, or None for the settings' one.
+        console: where to show it.
+        typical: seconds that each step usually takes, for an estimate of the whole.
+    """
+    environment = instance_environment(home)
+    os.environ["DAGSTER_HOME"] = environment["DAGSTER_HOME"]
+    run_id = str(uuid.uuid4())
+    config = {"resources": {"project": {"config": {"profile": profile}}}} if profile else {}
+    log = home.dagster / "logs" / f"{run_id}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with dg.DagsterInstance.get() as instance, log.open("wb") as output:
+        process = _start(run_id, slug, config, environment, output)
+        follower = _Follower(instance, run_id, console, typical or {})
+        try:
+            follower.follow(process)
+        except KeyboardInterrupt:
+            console.print("Stopping: what is done stays ...")
+            _stop(process)
+            follower.drain()
+        run = instance.get_run_by_id(run_id)
+        if run is None:
+            return Outcome(run_id, "NOT_STARTED", f"The run did not start: see {log}")
+        return Outcome(run_id, run.status.value, follower.error)
+
+
+def _start(
+    run_id: str,
+    slug: str,
+    config: Mapping[str, object],
+    environment: Mapping[str, str],
+    output: IO[bytes],
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "morphene_dagster.execute", run_id, slug, json.dumps(config)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        # Its own session: Ctrl-C comes here only, and is passed on once.
+        start_new_session=True,
+    )
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt a run's process and see it end; what does not end in time is killed."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_STOP_SECONDS)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+class _Follower:
+    """Shows a run's events as they come."""
+
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        run_id: str,
+        console: Console,
+        typical: Mapping[str, float],
+    ) -> None:
+        self.error: str | None = None
+        self._instance, self._run_id, self._console = instance, run_id, console
+        self._typical = dict(typical)
+        self._cursor: str | None = None
+        self._total = len(assets.ALL) + len(checks.ALL)
+        self._started = 0
+        self._step: str | None = None
+        self._step_began = 0.0
+        self._line = "starting Dagster"
+
+    def follow(self, process: subprocess.Popen[bytes]) -> None:
+        """Show events until the process ends."""
+        with Live(self._status(), console=self._console, transient=True) as live:
+            while process.poll() is None:
+                self.drain()
+                live.update(self._status())
+                time.sleep(_POLL_SECONDS)
+            self.drain()
+            live.update("")
+
+    def drain(self) -> None:
+        """Show the events that came since the last time."""
+        while True:
+            batch = self._instance.get_records_for_run(self._run_id, self._cursor, limit=200)
+            self._cursor = batch.cursor
+            for record in batch.records:
+                self._show(record.event_log_entry)
+            if not batch.has_more:
+                return
+
+    def _show(self, entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None:
+            if entry.level <= 20 and entry.step_key:  # what a stage reports; Dagster's are events
+                self._line = entry.user_message
+                if not self._console.is_terminal:
+                    self._console.print(f"  {self._line}", highlight=False)
+        elif event.event_type is dg.DagsterEventType.STEP_START:
+            self._begin(str(event.step_key))
+        elif event.event_type is dg.DagsterEventType.STEP_SUCCESS:
+            self._end("[green]✓[/]")
+        elif event.event_type is dg.DagsterEventType.STEP_FAILURE:
+            self._fail(event)
+
+    def _begin(self, step: str) -> None:
+        self._started += 1
+        self._step, self._step_began, self._line = step, time.monotonic(), ""
+        if not self._console.is_terminal:
+            self._console.print(f"{self._count()} {step}{self._left()}", highlight=False)
+
+    def _end(self, mark: str) -> None:
+        spent = time.monotonic() - self._step_began
+        self._typical.pop(self._step or "", None)
+        self._console.print(f"{self._count()} {mark} {self._step}  {clock(spent)}", highlight=False)
+        self._step = None
+
+    def _fail(self, event: dg.DagsterEvent) -> None:
+        self._end("[red]✗[/]")
+        data = event.step_failure_data
+        if data.user_failure_data and data.user_failure_data.description:
+            self.error = data.user_failure_data.description
+        elif data.error:
+            self.error = data.error.message.strip()
+
+    def _count(self) -> str:
+        return f"[{self._started:>2}/{self._total}]".replace("[", "\\[")
+
+    def _left(self) -> str:
+        """Return roughly how long the whole run still takes, if that is known."""
+        if not self._typical:
+            return ""
+        spent = time.monotonic() - self._step_began if self._step else 0
+        now = self._typical.get(self._step or "", 0)
+        left = sum(self._typical.values()) - min(spent, now)
+        return f"  (about {clock(left)} to go in all)"
+
+    def _status(self) -> Text:
+        if self._step is None:
+            return Text(f"        {self._line} ...{self._left()}", style="dim")
+        spent = clock(time.monotonic() - self._step_began)
+        count = f"[{self._started:>2}/{self._total}]"
+        return Text(f"{count} … {self._step}  {spent}  {self._line}{self._left()}")
