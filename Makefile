@@ -1,11 +1,15 @@
-# make demo | make test | make up   (see README.md)
+# make demo | make up | make test   (see README.md)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -e -o pipefail -c
 
 PYTHON ?= python3.11
 VENV := .venv
 READY := $(VENV)/.ready
 MORPHENE := $(VENV)/bin/morphene
+PACKAGES := $(shell grep -vc '^\#' constraints.txt)
 
-.PHONY: demo test up env clean-demo
+.PHONY: help env demo up test
 .DEFAULT_GOAL := help
 
 help:
@@ -17,7 +21,17 @@ env: $(READY)
 
 # The mark is written last: an interrupted installation is taken up again.
 $(READY): pyproject.toml constraints.txt
-	@bash scripts/make-env $(PYTHON) $(VENV)
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing. Install Python 3.11 (Debian:" \
+	  "apt install python3.11 python3.11-venv) or say make PYTHON=/path/to/it."; exit 1; }
+	@echo "Installing Morphene into $(VENV)/: once, one to four minutes with a fast connection"
+	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); echo \
+	  "$(PYTHON) cannot make an environment. Debian: apt install python3.11-venv."; exit 1; }
+	@$(VENV)/bin/pip install --no-input -c constraints.txt -e '.[dev]' 2>&1 | tee $(VENV)/install.log \
+	  | { n=0; while read -r line; do case "$$line" in \
+	    Collecting*) n=$$((n + 1)); printf '\r  collected %d of %d packages ' $$n $(PACKAGES);; \
+	    Installing\ collected*) printf '\n  writing them to disk, which takes as long again\n';; \
+	    esac; done; } || { echo; tail -n 5 $(VENV)/install.log; \
+	  echo "The installation failed: see $(VENV)/install.log, then run make again."; exit 1; }
 	@touch $@
 
 demo: $(READY)

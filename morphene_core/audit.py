@@ -120,7 +120,9 @@ def audit_checkpoints(
             hashes,
         ):
             report(f"auditing checkpoint {checkpoint.step:,}: {number} of {len(checkpoints)}")
-            renders = render(folder.checkpoint_path(checkpoint), audio["musical"], audio["nonmusical"])
+            renders = render(
+                folder.checkpoint_path(checkpoint), audio["musical"], audio["nonmusical"]
+            )
             audit = _measure(checkpoint, renders, audio, hashes)
             _publish(folder.audit_path(checkpoint.step), audit, renders)
         audits.append(audit)
@@ -169,7 +171,7 @@ def _measure(
 
 def _level(audio: Mono) -> float:
     power = float(np.mean(np.square(np.nan_to_num(audio, posinf=0, neginf=0), dtype=np.float64)))
-    return 10 * np.log10(power + 1e-20)
+    return float(10 * np.log10(power + 1e-20))
 
 
 def _publish(path: Path, audit: Audit, renders: Renders) -> None:

@@ -40,7 +40,9 @@ def dataset_version(audio: Mapping[Role, PreparedAudio], n_signal: int) -> str:
 
 def source_list(registers: Mapping[Role, SourceRegister]) -> list[dict[str, Any]]:
     """Return every raw source file of an instrument, for records that outlive the files."""
-    return [{"role": role} | asdict(f) for role, register in registers.items() for f in register.files]
+    return [
+        {"role": role} | asdict(f) for role, register in registers.items() for f in register.files
+    ]
 
 
 def write_record(folder: Path, record: DatasetRecord) -> None:

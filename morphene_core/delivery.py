@@ -130,7 +130,9 @@ def verify_delivery(folder: Path) -> dict[str, Any]:
     metadata: dict[str, Any] = read_json(folder / "metadata.json")
     for name, expected in metadata["files"].items():
         if not (folder / name).exists() or sha256(folder / name) != expected:
-            raise InputError(f"{folder / name} is missing or not what was delivered. Deliver again.")
+            raise InputError(
+                f"{folder / name} is missing or not what was delivered. Deliver again."
+            )
     return metadata
 
 

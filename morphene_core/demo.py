@@ -20,7 +20,7 @@ def place_synthesized(paths: InstrumentPaths, report: Report = silent) -> None:
     """Fill the source folders with synthesized recordings, unless they hold these already."""
     from morphene_core.synthesis import fire_takes, violin_takes
 
-    for role, takes in (("musical", violin_takes), ("nonmusical", fire_takes)):
+    for role, takes in zip(ROLES, (violin_takes, fire_takes), strict=True):
         folder = paths.sources(role)
         if _is_from(folder, "synthesized"):
             continue

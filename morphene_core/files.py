@@ -42,7 +42,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _sync(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -88,7 +88,7 @@ def point_link(link: Path, target: Path) -> None:
     temporary = link.with_name(f".{link.name}.{os.getpid()}.partial")
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(os.path.relpath(target, link.parent))
-    os.replace(temporary, link)
+    temporary.replace(link)
 
 
 def _sync(path: Path) -> None:
@@ -99,7 +99,7 @@ def _sync(path: Path) -> None:
 def _take_place(new: Path, final: Path) -> None:
     """Put ``new`` under the name ``final``; what was there goes to the name ``new``."""
     if not final.exists():
-        os.rename(new, final)
+        new.rename(final)
         return
     try:
         _exchange(new, final)
@@ -108,9 +108,9 @@ def _take_place(new: Path, final: Path) -> None:
             raise
         # A file system without an exchange (NFS): `final` is missing for an instant, never mixed.
         aside = new.with_name(new.name + ".old")
-        os.rename(final, aside)
-        os.rename(new, final)
-        os.rename(aside, new)
+        final.rename(aside)
+        new.rename(final)
+        aside.rename(new)
 
 
 def _exchange(a: Path, b: Path) -> None:

@@ -53,9 +53,11 @@ class StreamingModel:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._model = torch.jit.load(str(path), map_location="cpu").eval()
+            self._model = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
         except (RuntimeError, ValueError) as error:
-            raise InputError(f"{path} is no TorchScript model: {str(error).splitlines()[0]}") from error
+            raise InputError(
+                f"{path} is no TorchScript model: {str(error).splitlines()[0]}"
+            ) from error
 
     def shape(self, method: str) -> tuple[int, int, int, int]:
         """Return a method's input channels, input ratio, output channels and output ratio."""
@@ -89,9 +91,7 @@ class StreamingModel:
         return np.asarray(torch.cat(outputs, -1).numpy(), dtype=np.float32)
 
 
-def check_playback(
-    path: Path, audio: Mono, blocks: Sequence[int] = BLOCKS
-) -> list[dict[str, Any]]:
+def check_playback(path: Path, audio: Mono, blocks: Sequence[int] = BLOCKS) -> list[dict[str, Any]]:
     """Play every method of a .ts in blocks and measure what comes out.
 
     Args:

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 DEMO_SECONDS = {
     "musical_source": 2.0,
     "nonmusical_source": 1.0,
-    "musical_audio": 2.0,
-    "nonmusical_audio": 2.0,
-    "preprocessed_db": 6.0,
-    "checkpoints": 115.0,
-    "audit_renders": 10.0,
+    "musical_audio": 1.5,
+    "nonmusical_audio": 1.5,
+    "preprocessed_db": 4.0,
+    "checkpoints": 95.0,
+    "audit_renders": 8.0,
     "selected_checkpoint": 0.5,
-    "final_model": 12.0,
-    "delivery": 6.0,
+    "final_model": 9.0,
+    "delivery": 5.0,
 }
 
 
@@ -132,7 +132,9 @@ def up(port: int) -> None:
         _require_free(port)
         home.create("demo" if "MORPHENE_HOME" not in os.environ else "production")
         environment = instance_environment(home)
-        whose = "yours" if "MORPHENE_HOME" in os.environ else "the demo's; set MORPHENE_HOME for yours"
+        whose = (
+            "yours" if "MORPHENE_HOME" in os.environ else "the demo's; set MORPHENE_HOME for yours"
+        )
         click.echo(f"Project folder: {home.path} ({whose})")
         click.echo(f"Dagster UI:     http://127.0.0.1:{port}  (Ctrl-C ends it)")
         command = [sys.executable, "-m", "dagster", "dev", "-m", "morphene_dagster.definitions"]

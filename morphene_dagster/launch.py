@@ -149,7 +149,8 @@ class _Follower:
     def _show(self, entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
         if event is None:
-            if entry.level <= 20 and entry.step_key:  # what a stage reports; Dagster's are events
+            # What a stage reports. Dagster's own lines are events, but for those about its pipes.
+            if entry.step_key and not entry.user_message.startswith("[pipes]"):
                 self._line = entry.user_message
                 if not self._console.is_terminal:
                     self._console.print(f"  {self._line}", highlight=False)

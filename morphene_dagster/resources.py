@@ -12,7 +12,7 @@ from morphene_core.home import Home, InstrumentPaths
 from morphene_core.profiles import Profile, load_profile
 
 
-class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
+class Project(dg.ConfigurableResource):
     """The project folder (MORPHENE_HOME).
 
     Attributes:
@@ -21,7 +21,9 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     profile: str | None = None
 
-    def paths(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> InstrumentPaths:
+    def paths(
+        self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext
+    ) -> InstrumentPaths:
         """Return the paths of the partition's instrument."""
         return Home.resolve().instrument(context.partition_key)
 
@@ -31,7 +33,7 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
         return load_profile(self.profile or home.profile_name(slug), home.profiles)
 
 
-class Workers(dg.ConfigurableResource):  # type: ignore[type-arg]
+class Workers(dg.ConfigurableResource):
     """Runs stages in processes of their own, through Dagster Pipes."""
 
     def run(self, context: dg.AssetExecutionContext, project: Project, stage: str) -> Any:

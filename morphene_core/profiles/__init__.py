@@ -30,6 +30,7 @@ class Training(BaseModel):
         total_steps: phase 1 and the adversarial phase together.
         checkpoint_every: steps between checkpoints.
         validate_every: steps between validations; the latent PCA is computed there.
+        learning_rate: of the generator at the start; 1e-3 is RAVE's own.
         seed: of the weights, the noise and the order of the data.
         workers: data-loading processes; 0 loads in the training process.
         threads: CPU threads of torch; None leaves the choice to torch.
@@ -44,6 +45,7 @@ class Training(BaseModel):
     total_steps: Count
     checkpoint_every: Count
     validate_every: Count
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     seed: int = 0
     workers: Annotated[int, Field(ge=0)] = 0
     threads: Count | None = None

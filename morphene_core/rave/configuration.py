@@ -72,9 +72,11 @@ def load_model(checkpoint: Path, streaming: bool = False) -> rave.RAVE:
         missing, unexpected = model.load_state_dict(state, strict=False)
     except Exception as error:  # torch raises some ten kinds of errors on a broken file
         reason = str(error).splitlines()[0]
-        raise InputError(f"{checkpoint} is no checkpoint of this configuration: {reason}") from error
+        raise InputError(
+            f"{checkpoint} is no checkpoint of this configuration: {reason}"
+        ) from error
     lacking = [key for key in missing if key.startswith(("encoder.", "decoder.", "latent_"))]
-    if lacking and not streaming or unexpected:
+    if lacking or unexpected:
         names = ", ".join((lacking + unexpected)[:3])
         raise InputError(f"{checkpoint} does not fit {config}: {names} ...")
     return model.eval()

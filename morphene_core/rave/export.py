@@ -74,7 +74,8 @@ class StreamingInstrument(nn_tilde.Module):  # type: ignore[misc]
         hidden = self.full_latent_size - self.latent_size
         noise = torch.randn(z.shape[0], hidden, z.shape[-1]).type_as(z)
         z = functional.conv1d(torch.cat([z, noise], 1), self.latent_pca.t().unsqueeze(-1))
-        return self.pqmf.inverse(self.decoder(z + self.latent_mean.unsqueeze(-1)))
+        y: torch.Tensor = self.pqmf.inverse(self.decoder(z + self.latent_mean.unsqueeze(-1)))
+        return y
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Reconstruct audio (batch, 1, samples)."""

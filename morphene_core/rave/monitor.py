@@ -28,7 +28,7 @@ LOSSES = {
 }
 
 
-class TrainingMonitor(pl.Callback):  # type: ignore[misc]
+class TrainingMonitor(pl.Callback):
     """Writes checkpoints and states, records losses, reports progress, stops when asked to.
 
     Saving happens at the *start* of a batch, before any other callback has counted it: at the end
@@ -51,6 +51,14 @@ class TrainingMonitor(pl.Callback):  # type: ignore[misc]
         """Ask for an end: the state is saved before the next batch, then the training stops."""
         self._stopped = True
 
+    def on_train_start(self, trainer: Any, module: Any) -> None:
+        """Set the learning rate of a new training; drop what a resumed one will do again."""
+        step = trainer.global_step
+        if step == 0:
+            for group in trainer.optimizers[0].param_groups:
+                group["lr"] = self._settings.learning_rate
+        self._keep_rows_until(step)
+
     def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
         """Save what is due before the batch begins."""
         self._save_due(trainer, module)
@@ -67,7 +75,9 @@ class TrainingMonitor(pl.Callback):  # type: ignore[misc]
         """Record the losses and report how far the training is."""
         step = trainer.global_step
         if step % self._row_every == 0:
-            losses = {LOSSES[k]: float(v) for k, v in trainer.callback_metrics.items() if k in LOSSES}
+            losses = {
+                LOSSES[k]: float(v) for k, v in trainer.callback_metrics.items() if k in LOSSES
+            }
             broken = [name for name, value in losses.items() if not math.isfinite(value)]
             if broken:
                 raise MorpheneError(f"Step {step:,}: the loss {broken[0]} is no finite number.")
@@ -125,6 +135,15 @@ class TrainingMonitor(pl.Callback):  # type: ignore[misc]
         seconds = self._seconds_before + self._saved - self._begun
         self.record = replace(self.record, step=trainer.global_step, seconds=round(seconds, 1))
         self._folder.write(self.record)
+
+    def _keep_rows_until(self, step: int) -> None:
+        table = self._folder.losses
+        if not table.exists():
+            return
+        with table.open(newline="") as file:
+            rows = [row for row in csv.reader(file) if row[0] == "step" or int(row[0]) <= step]
+        with atomic_file(table) as temporary, temporary.open("w", newline="") as file:
+            csv.writer(file).writerows(rows)
 
     def _add_row(self, step: int, losses: dict[str, float]) -> None:
         table = self._folder.losses

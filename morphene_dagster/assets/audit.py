@@ -32,10 +32,10 @@ def audit_renders(
             "audits": table(audit_rows(audits)),
             "count": len(audits),
             "folder": dg.MetadataValue.path(str(paths.audit)),
-        }
-        | {
-            name: overview([path], f"{paths.slug}, step {audits[-1].step:,}: {name}")
-            for name, path in names.items()
+            **{
+                name: overview([path], f"{paths.slug}, step {audits[-1].step:,}: {name}")
+                for name, path in names.items()
+            },
         },
     )
 

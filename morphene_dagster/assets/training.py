@@ -26,7 +26,9 @@ def checkpoints(
     folder = TrainingFolder(project.paths(context).training(training["id"]))
     profile = training["profile"]
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(f"{training['id']}-{training['checkpoints'][-1]['sha256'][:8]}"),
+        data_version=dg.DataVersion(
+            f"{training['id']}-{training['checkpoints'][-1]['sha256'][:8]}"
+        ),
         metadata={
             "profile": profile["name"],
             "shippable": profile["shippable"],
