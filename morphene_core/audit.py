@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from morphene_core.audio.excerpt import excerpt
 from morphene_core.audio.prepare import PreparedAudio
 from morphene_core.audio.spectral import spectral_distance
-from morphene_core.audio.wav import SAMPLE_RATE, Mono, read_mono, write_wav
+from morphene_core.audio.wav import Mono, read_mono, write_wav
 from morphene_core.errors import InputError
 from morphene_core.files import atomic_folder, read_json, sha256, write_json
 from morphene_core.home import ROLES, Role
@@ -58,37 +59,18 @@ class Audit:
         return self.finite and min(self.level_dbfs.values()) > _SILENT_DBFS
 
 
-def make_reference(heldout: PreparedAudio, seconds: float) -> Mono:
-    """Return an excerpt of held-out audio: the beginnings of its pieces, in equal shares.
-
-    Args:
-        heldout: prepared audio with its held-out part.
-        seconds: length asked for; less if there is less.
-
-    Returns:
-        Shape (samples,), 48 kHz, a multiple of 2048 samples (RAVE's block).
-    """
-    pieces = [read_mono(path) for path in heldout.heldout]
-    wanted = int(seconds * SAMPLE_RATE)
-    excerpts: list[Mono] = []
-    for index, piece in enumerate(pieces):
-        share = (wanted - sum(map(len, excerpts))) // (len(pieces) - index)
-        excerpts.append(piece[:share])
-    audio = np.concatenate(excerpts)
-    return audio[: len(audio) // _BLOCK * _BLOCK]
-
-
 def write_references(
     folder: TrainingFolder, heldout: dict[Role, PreparedAudio], seconds: float
 ) -> dict[Role, Path]:
-    """Write a training's two reference files, of equal length, unless they are there.
+    """Write a training's two reference files, excerpts of held-out audio, unless they are there.
 
-    They stay the same for all checkpoints of a training: only so can these be compared.
+    They stay the same for all checkpoints of a training: only so can these be compared. Both have
+    one length, a multiple of 2048 samples (RAVE's block).
     """
     paths = {role: folder.audit / "references" / f"{role}.wav" for role in ROLES}
     if not all(path.exists() for path in paths.values()):
-        audio = {role: make_reference(heldout[role], seconds) for role in ROLES}
-        length = min(len(a) for a in audio.values())
+        audio = {role: excerpt(heldout[role].heldout, seconds) for role in ROLES}
+        length = min(len(a) for a in audio.values()) // _BLOCK * _BLOCK
         with atomic_folder(folder.audit / "references") as temporary:
             for role in ROLES:
                 write_wav(temporary / f"{role}.wav", audio[role][:length])

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from morphene_core.audio.wav import SAMPLE_RATE, Mono, read_mono, write_wav
+from morphene_core.audio.excerpt import excerpt
+from morphene_core.audio.wav import SAMPLE_RATE, Mono, write_wav
 from morphene_core.audit import Audit
 from morphene_core.errors import InputError
 from morphene_core.files import atomic_folder, read_json, sha256, write_json
@@ -59,7 +60,7 @@ def deliver(
         model = temporary / f"{instrument.slug}.ts"
         shutil.copyfile(model_file, model)
         report("playing the demo through the delivered model")
-        musical, nonmusical = (_read_some(files) for files in heldout)
+        musical, nonmusical = (excerpt(files, _SECTION_SECONDS) for files in heldout)
         write_wav(temporary / "demo.wav", play_demo(model, musical, nonmusical))
         files = {path.name: sha256(path) for path in sorted(temporary.iterdir())}
         metadata = metadata | {"files": files, "delivered": now()}
@@ -173,9 +174,3 @@ def _presented(audio: Mono) -> Mono:
     level = 10 ** (_LEVEL_DBFS / 20) / max(float(np.sqrt(np.mean(np.square(audio)))), 1e-9)
     peak = _PEAK / max(float(np.abs(audio).max()), 1e-9)
     return audio * np.float32(min(level, peak))
-
-
-def _read_some(files: list[Path]) -> Mono:
-    """Return the demo's share of held-out audio, from all of its pieces."""
-    share = int(_SECTION_SECONDS * SAMPLE_RATE / len(files))
-    return np.concatenate([read_mono(file)[:share] for file in files])

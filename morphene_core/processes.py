@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them."""
+"""Processes that are started by another one of ours."""
 
 import ctypes
 import os
@@ -7,12 +7,14 @@ import signal
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
-    """Have the kernel send this process SIGTERM when its parent dies (Linux).
+def start_as_child() -> None:
+    """Make this process end with its parent, and when its parent interrupts it.
 
-    Without it a training whose Dagster worker was killed trains on as an orphan, beside the one
-    that the retry starts.
+    The kernel sends it SIGTERM when the parent dies (Linux): a training whose Dagster worker was
+    killed would otherwise train on as an orphan, beside the one that the retry starts. SIGINT is
+    heard even if a shell that started the parent in the background had it ignored.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     libc = ctypes.CDLL(None, use_errno=True)
     parent = os.getppid()
     if hasattr(libc, "prctl"):

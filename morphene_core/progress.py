@@ -1,5 +1,6 @@
 """How far a piece of work has come, and how long it will still take."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -50,8 +51,9 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated seconds to the end, or None before anything was done."""
-        return (self.total - self.done) / self.rate if self.rate > 0 else None
+        """Estimated seconds to the end, or None before anything to speak of was done."""
+        left = (self.total - self.done) / self.rate if self.rate > 0 else math.inf
+        return left if math.isfinite(left) else None
 
     def advance(self, done: float, note: str = "") -> None:
         """Say that ``done`` of the total is done by now."""

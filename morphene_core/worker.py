@@ -15,7 +15,7 @@ from dagster_pipes import PipesContext, open_dagster_pipes
 from morphene_core import stages
 from morphene_core.errors import InputError, MorpheneError
 from morphene_core.home import Home, InstrumentPaths
-from morphene_core.processes import die_with_parent
+from morphene_core.processes import start_as_child
 from morphene_core.profiles import Profile
 from morphene_core.progress import Report
 
@@ -44,7 +44,7 @@ def run_stage(pipes: PipesContext) -> dict[str, Any]:
 
 def main() -> None:
     """Run one stage."""
-    die_with_parent()
+    start_as_child()
     with open_dagster_pipes() as pipes:
         pipes.report_custom_message(run_stage(pipes))
 

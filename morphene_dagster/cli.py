@@ -67,7 +67,7 @@ def demo(sources: Path | None, folder: Path | None) -> None:
         from morphene_core.home import DEMO_HOME, Home
         from morphene_core.instruments import get_poc_instrument
 
-        console = Console(highlight=False)
+        console = Console(highlight=False, soft_wrap=True)
         instrument = get_poc_instrument()
         home = Home((folder or DEMO_HOME).absolute())
         home.create(profile="demo")
@@ -108,7 +108,7 @@ def run(instrument: str, profile: str | None, as_json: bool) -> None:
         home = Home.resolve()
         home.create()
         load_profile(profile or home.profile_name(slug), home.profiles)
-        console = Console(stderr=as_json, highlight=False)
+        console = Console(stderr=as_json, highlight=False, soft_wrap=True)
         console.print(f"[bold]{slug}[/] in {home.path}")
         from morphene_dagster.launch import launch
 
@@ -132,6 +132,8 @@ def up(port: int) -> None:
         _require_free(port)
         home.create("demo" if "MORPHENE_HOME" not in os.environ else "production")
         environment = instance_environment(home)
+        # `dg dev`, which Dagster recommends at every start, is for projects made by its generator.
+        environment["PYTHONWARNINGS"] = "ignore:Function `dev_command` is superseded"
         whose = (
             "yours" if "MORPHENE_HOME" in os.environ else "the demo's; set MORPHENE_HOME for yours"
         )
@@ -161,7 +163,7 @@ def _require_success(outcome: "Outcome", console: "Console", again: str) -> None
     if outcome.success:
         return
     if outcome.error:
-        console.print(outcome.error, style="red", markup=False)
+        console.print(outcome.error, style="red", markup=False, soft_wrap=True)
     else:
         console.print(f"Stopped. `{again}` goes on from what is there.")
     sys.exit(1)

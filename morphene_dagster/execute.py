@@ -8,13 +8,13 @@ import sys
 
 import dagster as dg
 
-from morphene_core.processes import die_with_parent
+from morphene_core.processes import start_as_child
 from morphene_dagster.definitions import defs
 
 
 def main() -> None:
     """Run the job ``everything``; the arguments are run id, partition and run config as JSON."""
-    die_with_parent()
+    start_as_child()
     run_id, partition, run_config = sys.argv[1:]
     with dg.DagsterInstance.get() as instance:
         result = defs.resolve_job_def("everything").execute_in_process(

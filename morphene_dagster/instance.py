@@ -9,6 +9,8 @@ _CONFIG = """\
 # The Dagster instance of this Morphene project folder: runs, events and logs lie beside this file.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 """
 
 

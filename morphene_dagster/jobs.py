@@ -4,11 +4,9 @@ from typing import Any
 
 import dagster as dg
 
-from morphene_dagster.partitions import instruments
-
 
 def _job(name: str, selection: dg.AssetSelection, description: str) -> Any:
-    return dg.define_asset_job(name, selection, description=description, partitions_def=instruments)
+    return dg.define_asset_job(name, selection, description=description)
 
 
 _groups = dg.AssetSelection.groups

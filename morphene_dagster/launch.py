@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
@@ -48,7 +49,7 @@ def launch(
 ) -> Outcome:
     """Run all stages of an instrument in a process of its own and show how far it is.
 
-    An interrupt (Ctrl-C) reaches that process; what is done by then stays.
+    An interrupt (Ctrl-C, SIGTERM) reaches that process; what is done by then stays.
 
     Args:
         home: the project folder.
@@ -67,7 +68,8 @@ def launch(
         process = _start(run_id, slug, config, environment, output)
         follower = _Follower(instance, run_id, console, typical or {})
         try:
-            follower.follow(process)
+            with _terminate_as_interrupt():
+                follower.follow(process)
         except KeyboardInterrupt:
             console.print("Stopping: what is done stays ...")
             _stop(process)
@@ -96,6 +98,15 @@ def _start(
     )
 
 
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Interrupt a run's process and see it end; what does not end in time is killed."""
     process.send_signal(signal.SIGINT)
@@ -121,7 +132,7 @@ class _Follower:
         self._typical = dict(typical)
         self._cursor: str | None = None
         self._total = len(assets.ALL) + len(checks.ALL)
-        self._started = 0
+        self._started = 0  # steps
         self._step: str | None = None
         self._step_began = 0.0
         self._line = "starting Dagster"
@@ -149,11 +160,12 @@ class _Follower:
     def _show(self, entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
         if event is None:
-            # What a stage reports. Dagster's own lines are events, but for those about its pipes.
-            if entry.step_key and not entry.user_message.startswith("[pipes]"):
+            # What a stage reports, but for what Dagster says of its pipes.
+            reported = self._step is not None and entry.step_key == self._step
+            if reported and not entry.user_message.startswith("[pipes]"):
                 self._line = entry.user_message
                 if not self._console.is_terminal:
-                    self._console.print(f"  {self._line}", highlight=False)
+                    self._console.print(f"  {self._line}", highlight=False, soft_wrap=True)
         elif event.event_type is dg.DagsterEventType.STEP_START:
             self._begin(str(event.step_key))
         elif event.event_type is dg.DagsterEventType.STEP_SUCCESS:

@@ -26,14 +26,11 @@ def table(rows: Sequence[dict[str, Any]]) -> dg.TableMetadataValue:
 
 def overview(audio_files: Sequence[Path], title: str, seconds: float = 60.0) -> dg.MetadataValue:
     """Return a picture of audio files one after the other, at most a minute of them."""
-    import numpy as np
-
+    from morphene_core.audio.excerpt import excerpt
     from morphene_core.audio.pictures import overview_png
-    from morphene_core.audio.wav import SAMPLE_RATE, read_mono
+    from morphene_core.audio.wav import SAMPLE_RATE
 
-    share = int(seconds * SAMPLE_RATE / len(audio_files))
-    audio = np.concatenate([read_mono(path)[:share] for path in audio_files])
-    return picture(overview_png(audio, SAMPLE_RATE, title))
+    return picture(overview_png(excerpt(audio_files, seconds), SAMPLE_RATE, title))
 
 
 def loss_curves(losses: Path, phase_2_at: int) -> dg.MetadataValue:

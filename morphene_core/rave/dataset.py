@@ -86,7 +86,7 @@ def read_dataset(folder: Path) -> Iterator[Samples]:
 
 def _blocks(files: Iterable[Path]) -> Iterator[Samples]:
     for file in files:
-        for block in soundfile.blocks(file, _BLOCK, dtype="float32"):
+        for block in soundfile.blocks(file, _BLOCK, dtype="float64"):
             yield np.clip(np.rint(block * _SCALE), -_SCALE - 1, _SCALE).astype(np.int16)
 
 

@@ -1,0 +1,90 @@
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from morphene_core.demo import place_own, place_synthesized
+from morphene_core.errors import InputError
+from morphene_core.home import Home
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["run"], ["up"]])
+def test_every_command_has_help(morphene: Run, command: list[str]) -> None:
+    done = morphene(*command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: morphene")
+
+
+def test_an_unknown_instrument_is_a_line_not_a_traceback(morphene: Run, tmp_path: Path) -> None:
+    done = morphene("run", "pyroviola", home=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "Error: There is no instrument 'pyroviola'. The catalogue has: 10 pyroviolin."
+    )
+
+
+def test_an_unknown_profile_is_refused_before_a_run_starts(morphene: Run, tmp_path: Path) -> None:
+    done = morphene("run", "10", "--profile", "huge", home=tmp_path)
+    assert done.returncode == 1
+    assert "There is no profile 'huge'" in done.stderr
+    assert not (tmp_path / "dagster").exists()
+
+
+def test_a_taken_port_is_named(morphene: Run, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        done = morphene("up", "--port", str(port), home=tmp_path)
+    assert done.returncode == 1
+    assert f"Port {port} is taken" in done.stderr
+
+
+def recordings(folder: Path, name: str = "take.wav") -> Path:
+    for role in ("musical", "nonmusical"):
+        (folder / role).mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, 44_100)
+        soundfile.write(folder / role / name, noise, 44_100)
+    return folder
+
+
+def test_the_users_recordings_are_copied_and_not_touched(tmp_path: Path) -> None:
+    mine = recordings(tmp_path / "mine")
+    before = {path: path.stat().st_mtime_ns for path in mine.rglob("*")}
+    paths = Home(tmp_path / "home").instrument("pyroviolin")
+    place_own(paths, mine)
+    copied = paths.sources("musical") / "take.wav"
+    assert copied.read_bytes() == (mine / "musical" / "take.wav").read_bytes()
+    assert {path: path.stat().st_mtime_ns for path in mine.rglob("*")} == before
+
+
+def test_the_demo_can_change_from_its_own_sources_to_the_users_and_back(tmp_path: Path) -> None:
+    paths = Home(tmp_path / "home").instrument("pyroviolin")
+    mine = recordings(tmp_path / "mine")
+    place_synthesized(paths)
+    place_own(paths, mine)
+    assert [f.name for f in paths.sources("musical").glob("*.wav")] == ["take.wav"]
+    place_synthesized(paths)
+    assert "take.wav" not in [f.name for f in paths.sources("musical").glob("*.wav")]
+
+
+def test_the_demo_does_not_replace_files_that_it_did_not_put_there(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    paths = home.instrument("pyroviolin")
+    recordings(home.path / "sources" / "pyroviolin", "precious.wav")
+    with pytest.raises(InputError, match="did not put there"):
+        place_synthesized(paths)
+    assert (paths.sources("musical") / "precious.wav").exists()
+
+
+def test_a_folder_without_both_roles_is_refused_before_anything_is_replaced(tmp_path: Path) -> None:
+    paths = Home(tmp_path / "home").instrument("pyroviolin")
+    mine = recordings(tmp_path / "mine")
+    (mine / "nonmusical" / "take.wav").unlink()
+    with pytest.raises(InputError, match="nonmusical"):
+        place_own(paths, mine)
+    assert not paths.sources("musical").exists()

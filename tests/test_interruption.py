@@ -1,0 +1,134 @@
+"""What happens to a run that is stopped, killed or cancelled, and to the next one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from morphene_core.home import Home
+from morphene_core.training import TrainingFolder, current_training
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def long_home(tiny_home: Home) -> Home:
+    """Return a project folder whose training is long enough to be caught in the middle."""
+    profile = tiny_home.profiles / "tiny.toml"
+    text = profile.read_text()
+    text = text.replace("phase_1_steps = 60", "phase_1_steps = 200")
+    profile.write_text(text.replace("total_steps = 80", "total_steps = 300"))
+    return tiny_home
+
+
+@pytest.fixture
+def started(long_home: Home, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start `morphene run` as a user would, and end it with the test."""
+    with (tmp_path / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("morphene"), "run", "pyroviolin", "--json"],
+            env=os.environ | {"MORPHENE_HOME": str(long_home.path)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # As in a terminal, even where the tests run in the background, with SIGINT ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        yield process
+        process.kill()
+        process.wait()
+
+
+def training(home: Home) -> TrainingFolder | None:
+    paths = home.instrument("pyroviolin")
+    return current_training(paths) if paths.checkpoints.exists() else None
+
+
+def has_checkpoint(home: Home) -> bool:
+    folder = training(home)
+    return folder is not None and len(folder.read().checkpoints) > 0
+
+
+def workers(home: Home) -> list[int]:
+    """Return the ids of the worker processes of a project folder."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            command = (process / "cmdline").read_bytes()
+            environment = (process / "environ").read_bytes()
+        except (OSError, NotADirectoryError):
+            continue
+        if b"morphene_core.worker" in command and str(home.path).encode() in environment:
+            found.append(int(process.name))
+    return found
+
+
+def unfinished(home: Home) -> list[Path]:
+    return [path for path in home.path.rglob("*.partial*") if "dagster" not in path.parts]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(
+    stop: signal.Signals,
+    long_home: Home,
+    started: subprocess.Popen[bytes],
+    wait_until: Callable[..., None],
+    morphene: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    wait_until(lambda: has_checkpoint(long_home))
+    begun = time.monotonic()
+    started.send_signal(stop)
+    assert started.wait(30) == 1
+    assert time.monotonic() - begun < 15
+    assert workers(long_home) == []
+    folder = training(long_home)
+    assert folder is not None
+    stopped_at = folder.read().step
+    assert 0 < stopped_at < 300
+    assert not folder.read().finished
+    assert unfinished(long_home) == []
+    assert not long_home.instrument("pyroviolin").final.exists()
+
+    done = morphene("run", "pyroviolin", "--json", home=long_home.path)
+    assert json.loads(done.stdout)["status"] == "SUCCESS", done.stderr
+    assert f"resuming from step {stopped_at:,}" in done.stderr
+    record = folder.read()
+    assert (record.step, record.attempts) == (300, 2)
+    assert [c.step for c in record.checkpoints] == list(range(20, 301, 20))
+    rows = [int(line.split(",")[0]) for line in folder.losses.read_text().splitlines()[1:]]
+    assert rows == sorted(rows)
+
+
+def test_killing_the_command_takes_the_training_with_it(
+    long_home: Home, started: subprocess.Popen[bytes], wait_until: Callable[..., None]
+) -> None:
+    wait_until(lambda: has_checkpoint(long_home))
+    assert len(workers(long_home)) == 1
+    started.kill()
+    wait_until(lambda: workers(long_home) == [], 15)
+    assert unfinished(long_home) == []
+
+
+def test_a_killed_worker_is_retried_in_the_same_run_and_goes_on(
+    long_home: Home, started: subprocess.Popen[bytes], wait_until: Callable[..., None]
+) -> None:
+    wait_until(lambda: has_checkpoint(long_home))
+    for worker in workers(long_home):
+        os.kill(worker, signal.SIGKILL)
+    assert started.wait(180) == 0
+    folder = training(long_home)
+    assert folder is not None
+    record = folder.read()
+    assert (record.step, record.attempts) == (300, 2)
+    with dg.DagsterInstance.from_config(str(long_home.dagster)) as instance:
+        (run,) = instance.get_runs()
+        logs = instance.all_logs(run.run_id)
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    kinds = [entry.dagster_event.event_type for entry in logs if entry.dagster_event]
+    assert kinds.count(dg.DagsterEventType.STEP_UP_FOR_RETRY) == 1
