@@ -6,10 +6,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterPipesExecutionError
 
 from morphene_core.errors import InputError, MorpheneError
 from morphene_core.home import Home, InstrumentPaths
 from morphene_core.profiles import Profile, load_profile
+
+_MAX_RETRIES = 2
+_DELAY_SECONDS = 10  # before the first retry; twice that before the second
 
 
 class Project(dg.ConfigurableResource):
@@ -39,33 +43,50 @@ class Workers(dg.ConfigurableResource):
     def run(self, context: dg.AssetExecutionContext, project: Project, stage: str) -> Any:
         """Run a stage of the partition's instrument; return its result.
 
-        Its progress goes to the run's log. A cancel of the run reaches it as SIGINT.
+        Its progress goes to the run's log. A cancel of the run reaches it as SIGINT. If its process
+        dies it is started again, and goes on from what is there.
 
         Raises:
             dagster.Failure: what the user has to know; not retried if the input is at fault.
         """
-        slug = context.partition_key
         with user_errors():
-            profile = project.training_profile(slug)
+            profile = project.training_profile(context.partition_key)
         environment = {}
         if profile.training.threads:
             environment["OMP_NUM_THREADS"] = str(profile.training.threads)
-        invocation = dg.PipesSubprocessClient().run(
-            # -P: a folder named `scripts` where the user happens to be must not shadow RAVE's.
-            command=[sys.executable, "-P", "-m", "morphene_core.worker"],
-            context=context,
-            env=environment,
-            extras={
-                "stage": stage,
-                "home": str(Home.resolve().path),
-                "instrument": slug,
-                "profile": profile.model_dump_json(),
-            },
-        )
+        try:
+            invocation = dg.PipesSubprocessClient().run(
+                # -P: a folder named `scripts` where the user is must not shadow RAVE's.
+                command=[sys.executable, "-P", "-m", "morphene_core.worker"],
+                context=context,
+                env=environment,
+                extras={
+                    "stage": stage,
+                    "home": str(Home.resolve().path),
+                    "instrument": context.partition_key,
+                    "profile": profile.model_dump_json(),
+                },
+            )
+        except DagsterPipesExecutionError as error:
+            raise _retry_or_fail(context, f"The {stage} process died: {error}") from error
         answer: dict[str, Any] = invocation.get_custom_messages()[-1]
         if "error" in answer:
-            raise dg.Failure(answer["error"], allow_retries=answer["retry"])
+            if answer["retry"]:
+                raise _retry_or_fail(context, answer["error"])
+            raise dg.Failure(answer["error"], allow_retries=False)
         return answer["result"]
+
+
+def _retry_or_fail(context: dg.AssetExecutionContext, reason: str) -> Exception:
+    """Return what makes Dagster try again, or fail for good after the last attempt.
+
+    Not the asset's RetryPolicy: Dagster applies that to a cancelled run too, which would start the
+    training again instead of ending it.
+    """
+    if context.retry_number >= _MAX_RETRIES:
+        return dg.Failure(reason, allow_retries=False)
+    context.log.warning(reason)
+    return dg.RetryRequested(_MAX_RETRIES, seconds_to_wait=_DELAY_SECONDS * 2**context.retry_number)
 
 
 @contextmanager

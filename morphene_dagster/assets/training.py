@@ -7,16 +7,12 @@ from morphene_dagster.metadata import duration, loss_curves, table
 from morphene_dagster.partitions import instruments
 from morphene_dagster.resources import Project, Workers
 
-# A crash of the training (of CUDA, say) goes on from the last saved state.
-_RETRY = dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL)
-
 
 @dg.asset(
     deps=["preprocessed_db"],
     partitions_def=instruments,
     group_name="train",
     kinds={"pytorch"},
-    retry_policy=_RETRY,
 )
 def checkpoints(
     context: dg.AssetExecutionContext, project: Project, workers: Workers
