@@ -13,7 +13,7 @@ from morphene_core.dataset import DatasetRecord, dataset_version, read_record
 from morphene_core.delivery import deliver as publish_delivery
 from morphene_core.delivery import describe
 from morphene_core.errors import InputError
-from morphene_core.files import point_link, read_json, sha256, write_json
+from morphene_core.files import locked, point_link, read_json, sha256, write_json
 from morphene_core.final_model import (
     FinalModel,
     model_path,
@@ -90,7 +90,9 @@ def train(paths: InstrumentPaths, profile: Profile, report: Report = silent) -> 
     point_link(paths.checkpoints, folder.checkpoints)
     point_link(paths.audit, folder.audit)
     heldout = [file for role in ROLES for file in load_prepared(paths.audio(role)).heldout]
-    return train_rave(folder, paths.preprocessed_db, heldout, report)
+    busy = f"{folder.path} is being trained already, by another run. Follow that one, or cancel it."
+    with locked(folder.lock, busy):
+        return train_rave(folder, paths.preprocessed_db, heldout, report)
 
 
 def audit(paths: InstrumentPaths, report: Report = silent) -> list[Audit]:

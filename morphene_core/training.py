@@ -115,6 +115,11 @@ class TrainingFolder:
         return self.path / "last.ckpt"
 
     @property
+    def lock(self) -> Path:
+        """Lock file, held while the training runs."""
+        return self.path / "lock"
+
+    @property
     def losses(self) -> Path:
         """Table of the losses over steps."""
         return self.path / "losses.csv"

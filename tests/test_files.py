@@ -1,10 +1,20 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from morphene_core.files import atomic_file, atomic_folder, point_link, read_json, write_json
+from morphene_core.errors import InputError
+from morphene_core.files import (
+    atomic_file,
+    atomic_folder,
+    locked,
+    point_link,
+    read_json,
+    write_json,
+)
 
 
 def names(folder: Path) -> set[str]:
@@ -63,6 +73,27 @@ def test_a_link_can_be_pointed_elsewhere(tmp_path: Path) -> None:
         point_link(tmp_path / "current", tmp_path / "trainings" / name)
         assert (tmp_path / "current").resolve().name == name
     assert names(tmp_path) == {"current", "trainings"}
+
+
+def test_a_lock_is_held_by_one_process_and_goes_with_it(tmp_path: Path) -> None:
+    hold = (
+        "import sys; from pathlib import Path; from morphene_core.files import locked\n"
+        "with locked(Path(sys.argv[1]), ''): print('held', flush=True); sys.stdin.read()"
+    )
+    lock = tmp_path / "lock"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", hold, lock],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with holder:
+        assert holder.stdout and holder.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="busy"), locked(lock, "busy"):
+            pass
+        holder.kill()
+    with locked(lock, "busy"):
+        pass
 
 
 @given(st.recursive(st.none() | st.text() | st.integers() | st.booleans(), st.lists, max_leaves=9))
