@@ -72,8 +72,10 @@ def launch(
                 follower.follow(process)
         except KeyboardInterrupt:
             console.print("Stopping: what is done stays ...")
+            if run := instance.get_run_by_id(run_id):
+                instance.report_run_canceling(run)  # or its end would count as a failure
             _stop(process)
-            follower.drain()
+            return Outcome(run_id, dg.DagsterRunStatus.CANCELED.value)
         run = instance.get_run_by_id(run_id)
         if run is None:
             return Outcome(run_id, "NOT_STARTED", f"The run did not start: see {log}")
@@ -203,11 +205,11 @@ class _Follower:
         spent = time.monotonic() - self._step_began if self._step else 0
         now = self._typical.get(self._step or "", 0)
         left = sum(self._typical.values()) - min(spent, now)
-        return f"  (about {clock(left)} to go in all)"
+        return f"  (about {clock(left)} in all)"
 
     def _status(self) -> Text:
         if self._step is None:
             return Text(f"        {self._line} ...{self._left()}", style="dim")
-        spent = clock(time.monotonic() - self._step_began)
+        line = self._line or clock(time.monotonic() - self._step_began)
         count = f"[{self._started:>2}/{self._total}]"
-        return Text(f"{count} … {self._step}  {spent}  {self._line}{self._left()}")
+        return Text(f"{count} … {self._step}{self._left()}  {line}", overflow="ellipsis")

@@ -87,6 +87,9 @@ def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(
     assert started.wait(30) == 1
     assert time.monotonic() - begun < 15
     assert workers(long_home) == []
+    with dg.DagsterInstance.from_config(str(long_home.dagster)) as instance:
+        (run,) = instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.CANCELED
     folder = training(long_home)
     assert folder is not None
     stopped_at = folder.read().step

@@ -33,6 +33,7 @@ def configure(profile: Profile) -> None:
         *profile.bindings,
     ]
     gin.clear_config()
+    cached_conv.use_cached_conv(False)
     # Not recorded by stock RAVE, whose export then has to guess it.
     gin.bind_parameter("RAVE.n_channels", 1)
     gin.bind_parameter("dataset.get_dataset.augmentations", [])

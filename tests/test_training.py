@@ -1,0 +1,173 @@
+"""Trainings and checkpoints that cannot be: refused before the first step, in words."""
+
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from morphene_core.audio.wav import write_wav
+from morphene_core.dataset import DatasetRecord
+from morphene_core.errors import InputError, MorpheneError
+from morphene_core.home import Home
+from morphene_core.playback import StreamingModel
+from morphene_core.profiles import Profile, load_profile
+from morphene_core.rave.configuration import build_model, configure, load_model, write_config
+from morphene_core.rave.export import export
+from morphene_core.rave.train import train
+from morphene_core.training import TrainingFolder, current_training, open_training, training_id
+
+DATASET = DatasetRecord("1", 8192, 10, {"musical": 9.0, "nonmusical": 9.0}, [])
+
+
+@pytest.fixture
+def profile(tiny_home: Home) -> Profile:
+    return load_profile("tiny", tiny_home.profiles)
+
+
+def begin(home: Home, profile: Profile) -> TrainingFolder:
+    return open_training(home.instrument("pyroviolin"), profile, DATASET)
+
+
+def heldout(folder: Path, seconds: float) -> list[Path]:
+    noise = np.random.default_rng(0).standard_normal(int(48_000 * seconds))
+    write_wav(folder / "heldout.wav", noise * 0.1)
+    return [folder / "heldout.wav"]
+
+
+def test_the_same_training_is_the_same_folder_and_another_is_not(
+    tiny_home: Home, profile: Profile
+) -> None:
+    assert begin(tiny_home, profile) == begin(tiny_home, profile)
+    changed = profile.model_copy(update={"description": "another"})
+    assert begin(tiny_home, changed) != begin(tiny_home, profile)
+    assert training_id(profile, "1") != training_id(profile, "2")
+
+
+def test_opening_a_training_again_keeps_its_record(tiny_home: Home, profile: Profile) -> None:
+    folder = begin(tiny_home, profile)
+    folder.write(replace(folder.read(), step=40))
+    assert begin(tiny_home, profile).read().step == 40
+    assert folder.read().training_profile == profile
+
+
+def test_an_instrument_that_was_never_trained_says_so(tiny_home: Home) -> None:
+    with pytest.raises(InputError, match="no training yet"):
+        current_training(tiny_home.instrument("pyroviolin"))
+
+
+def test_a_checkpoint_that_is_not_there_lists_those_that_are(
+    tiny_home: Home, profile: Profile
+) -> None:
+    with pytest.raises(InputError, match=r"no checkpoint of step 7\. It has: none yet"):
+        begin(tiny_home, profile).read().checkpoint(7)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"base_config": "v9"}, "no configuration 'v9'"),
+        ({"bindings": ("Nonsense.parameter = 1",)}, "a binding is wrong"),
+        ({"bindings": ("CAPACITY = ",)}, "a binding is wrong"),
+    ],
+)
+def test_a_profile_that_rave_does_not_understand_is_refused(
+    tiny_home: Home, profile: Profile, tmp_path: Path, change: dict, complaint: str
+) -> None:
+    folder = begin(tiny_home, profile.model_copy(update=change))
+    with pytest.raises(InputError, match=complaint):
+        train(folder, tmp_path / "db", heldout(tmp_path, 2))
+    assert not folder.checkpoints.exists()
+
+
+def test_too_little_held_out_audio_for_the_latents_is_refused(
+    tiny_home: Home, profile: Profile, tmp_path: Path
+) -> None:
+    many = profile.model_copy(update={"latent_size": 128})
+    with pytest.raises(InputError, match="needs at least 128"):
+        train(begin(tiny_home, many), tmp_path / "db", heldout(tmp_path, 2))
+
+
+@pytest.fixture
+def checkpoint(profile: Profile, tmp_path: Path) -> Path:
+    """Save an untrained model with a latent PCA, as a training would."""
+    configure(profile)
+    model = build_model()
+    model.fidelity.copy_(torch.linspace(0.5, 1, profile.latent_size))
+    path = tmp_path / "checkpoints" / "checkpoint_000001.pt"
+    write_config(path.parent)
+    torch.save({"state_dict": model.state_dict(), "global_step": 1}, path)
+    return path
+
+
+def spoil(checkpoint: Path, key: str, value: float) -> None:
+    saved = torch.load(checkpoint)
+    saved["state_dict"][key].fill_(value)
+    torch.save(saved, checkpoint)
+
+
+def test_a_checkpoint_comes_back_with_its_weights(checkpoint: Path) -> None:
+    saved = torch.load(checkpoint)["state_dict"]
+    for streaming in (False, True):
+        loaded = load_model(checkpoint, streaming).state_dict()
+        assert all(torch.equal(loaded[k], v) for k, v in saved.items() if k in loaded)
+
+
+def test_an_export_shows_as_many_latents_as_asked_for(checkpoint: Path, tmp_path: Path) -> None:
+    before = checkpoint.read_bytes()
+    for latents in (1, 3, 4):
+        export(checkpoint, tmp_path / "model.ts", latents)
+        model = StreamingModel(tmp_path / "model.ts")
+        assert model.shape("encode") == (1, 1, latents, 1024)
+        audio = np.random.default_rng(0).standard_normal((1, 8192)).astype(np.float32)
+        assert model.play("forward", audio, 2048).shape == (1, 8192)
+    assert checkpoint.read_bytes() == before
+
+
+def test_a_model_without_a_latent_pca_is_not_exported(checkpoint: Path, tmp_path: Path) -> None:
+    spoil(checkpoint, "fidelity", 0)
+    with pytest.raises(MorpheneError, match="never validated in phase 1"):
+        export(checkpoint, tmp_path / "model.ts", 4)
+    assert not (tmp_path / "model.ts").exists()
+
+
+def test_a_model_with_a_non_finite_weight_is_not_exported(checkpoint: Path, tmp_path: Path) -> None:
+    spoil(checkpoint, "latent_mean", float("nan"))
+    with pytest.raises(MorpheneError, match="latent_mean"):
+        export(checkpoint, tmp_path / "model.ts", 4)
+    assert not (tmp_path / "model.ts").exists()
+
+
+def test_a_broken_or_foreign_checkpoint_is_named(checkpoint: Path) -> None:
+    broken = checkpoint.with_name("broken.pt")
+    broken.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"broken\.pt is no checkpoint"):
+        load_model(broken)
+    foreign = checkpoint.with_name("foreign.pt")
+    torch.save({"state_dict": {"weight": torch.zeros(1)}}, foreign)
+    with pytest.raises(InputError, match=r"foreign\.pt does not fit"):
+        load_model(foreign)
+
+
+def test_a_checkpoint_without_its_configuration_is_refused(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    alone = tmp_path / "alone" / "checkpoint.pt"
+    alone.parent.mkdir()
+    shutil.copyfile(checkpoint, alone)
+    with pytest.raises(InputError, match=r"config\.gin is missing"):
+        load_model(alone)
+
+
+def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
+    (tmp_path / "fake.ts").write_text("no model")
+    with pytest.raises(InputError, match=r"fake\.ts is no TorchScript"):
+        StreamingModel(tmp_path / "fake.ts")
+
+
+def test_the_record_of_a_dataset_is_kept_with_the_training(
+    tiny_home: Home, profile: Profile
+) -> None:
+    assert begin(tiny_home, profile).read().dataset == asdict(DATASET)
