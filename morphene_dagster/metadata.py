@@ -33,8 +33,8 @@ def overview(audio_files: Sequence[Path], title: str, seconds: float = 60.0) -> 
     return picture(overview_png(excerpt(audio_files, seconds), SAMPLE_RATE, title))
 
 
-def loss_curves(losses: Path, phase_2_at: int) -> dg.MetadataValue:
-    """Return a picture of a training's table of losses."""
+def loss_curves(losses: Path, phase_2_at: int) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return pictures of a training's table of losses: distances apart from the adversarial game."""
     from morphene_core.audio.pictures import curves_png
 
     curves: dict[str, tuple[list[float], list[float]]] = {}
@@ -45,5 +45,13 @@ def loss_curves(losses: Path, phase_2_at: int) -> dg.MetadataValue:
                     steps, values = curves.setdefault(name, ([], []))
                     steps.append(float(row["step"]))
                     values.append(float(value))
-    shown = {name: curve for name, curve in curves.items() if max(map(abs, curve[1])) > 0}
-    return picture(curves_png(shown, "step", "losses", {"adversarial phase": phase_2_at}))
+    distances = {
+        name: c for name, c in curves.items() if "distance" in name or name == "validation"
+    }
+    others = {name: curve for name, curve in curves.items() if name not in distances}
+    marks = {"adversarial phase": float(phase_2_at)}
+    return {
+        title: picture(curves_png(shown, "step", title, marks))
+        for title, shown in (("spectral distances", distances), ("other losses", others))
+        if shown
+    }

@@ -34,7 +34,7 @@ def checkpoints(
             "attempts": training["attempts"],
             "device": training["device"],
             "checkpoints": table(training["checkpoints"]),
-            "losses": loss_curves(folder.losses, profile["training"]["phase_1_steps"]),
+            **loss_curves(folder.losses, profile["training"]["phase_1_steps"]),
             "folder": dg.MetadataValue.path(str(folder.path)),
             "versions": dg.MetadataValue.json(training["versions"]),
         },
