@@ -34,7 +34,7 @@ def overview(audio_files: Sequence[Path], title: str, seconds: float = 60.0) -> 
 
 
 def loss_curves(losses: Path, phase_2_at: int) -> dict[str, dg.MarkdownMetadataValue]:
-    """Return pictures of a training's table of losses: distances apart from the adversarial game."""
+    """Return pictures of a training's table of losses: distances, and the others apart."""
     from morphene_core.audio.pictures import curves_png
 
     curves: dict[str, tuple[list[float], list[float]]] = {}

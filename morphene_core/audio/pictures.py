@@ -121,7 +121,10 @@ def curves_png(
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.10g}")
         axes.set_xlabel(xlabel)
         if drawn:
-            axes.legend(frameon=False, fontsize=9, ncols=3, loc="upper right")
+            # Above the axes, where no curve runs through it.
+            axes.legend(
+                frameon=False, fontsize=9, ncols=4, loc="lower right", bbox_to_anchor=(1, 1)
+            )
 
     return _png(draw, title, 3.6)
 
