@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import torch
 
 from morphene_core.home import Home
 from morphene_core.training import TrainingFolder, current_training
@@ -104,6 +105,11 @@ def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(
     record = folder.read()
     assert (record.step, record.attempts) == (300, 2)
     assert [c.step for c in record.checkpoints] == list(range(20, 301, 20))
+    # The schedule went on as if nothing had happened: it counts every batch once.
+    state = torch.load(folder.state, map_location="cpu", weights_only=False)
+    assert state["lr_schedulers"][0]["last_epoch"] == 300
+    assert state["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(3e-4)
+    assert state["callbacks"]["WarmupCallback"]["training_steps"] == 300
     rows = [int(line.split(",")[0]) for line in folder.losses.read_text().splitlines()[1:]]
     assert rows == sorted(rows)
 

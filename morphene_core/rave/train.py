@@ -62,6 +62,7 @@ def train(
     record = replace(
         record, attempts=record.attempts + 1, device=device, versions=software_versions()
     )
+    folder.write(record)
     monitor = TrainingMonitor(folder, record, report)
     trainer = _trainer(folder, profile, monitor)
     write_config(folder.checkpoints)  # once everything is made that gin configures

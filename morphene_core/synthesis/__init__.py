@@ -5,8 +5,8 @@ The demo needs one musical and one non-musical source that anybody may use witho
 processing, and both as the same bytes for the same arguments on the same machine.
 """
 
-from morphene_core.synthesis.bowed_string import violin_takes
 from morphene_core.synthesis.fire import fire_takes
 from morphene_core.synthesis.take import Take
+from morphene_core.synthesis.violin import violin_takes
 
 __all__ = ["Take", "fire_takes", "violin_takes"]
