@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from morphene_core.audio.excerpt import excerpt
-from morphene_core.audio.prepare import PreparedAudio
+from morphene_core.audio.prepared import PreparedAudio
 from morphene_core.audio.spectral import spectral_distance
 from morphene_core.audio.wav import Mono, read_mono, write_wav
 from morphene_core.errors import InputError

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from morphene_core.audio.prepare import PreparedAudio
+from morphene_core.audio.prepared import PreparedAudio
 from morphene_core.errors import InputError
 from morphene_core.files import combined_hash, read_json, write_json
 from morphene_core.home import Role

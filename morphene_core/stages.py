@@ -7,7 +7,8 @@ need RAVE or torch import them inside: they run in worker processes (`morphene_c
 
 from pathlib import Path
 
-from morphene_core.audio.prepare import AudioSettings, PreparedAudio, load_prepared, prepare_audio
+from morphene_core.audio.prepare import prepare_audio
+from morphene_core.audio.prepared import INDEX, AudioSettings, PreparedAudio, load_prepared
 from morphene_core.audit import Audit, audit_checkpoints, read_audit, write_references
 from morphene_core.dataset import DatasetRecord, dataset_version, read_record
 from morphene_core.delivery import deliver as publish_delivery
@@ -52,7 +53,7 @@ def read_register(paths: InstrumentPaths, role: Role) -> SourceRegister:
 def prepare(paths: InstrumentPaths, role: Role, report: Report = silent) -> PreparedAudio:
     """Prepare the registered recordings of one role, unless that is done."""
     recordings, folder, settings = read_register(paths, role), paths.audio(role), AudioSettings()
-    if (folder / "audio.json").exists():
+    if (folder / INDEX).exists():
         prepared = load_prepared(folder)
         if (prepared.source_version, prepared.settings) == (recordings.data_version, settings):
             report("prepared audio is up to date")

@@ -14,15 +14,9 @@ from hypothesis import strategies as st
 
 from morphene_core.audio.holdout import heldout_length, heldout_spans, split_at
 from morphene_core.audio.loudness import integrated_lufs, true_peak_dbtp
-from morphene_core.audio.prepare import (
-    SAMPLE_RATE,
-    AudioSettings,
-    Piece,
-    PreparedAudio,
-    load_prepared,
-    prepare_audio,
-)
-from morphene_core.audio.wav import concatenate, read_mono, write_wav
+from morphene_core.audio.prepare import prepare_audio
+from morphene_core.audio.prepared import AudioSettings, Piece, PreparedAudio, load_prepared
+from morphene_core.audio.wav import SAMPLE_RATE, concatenate, read_mono, write_wav
 from morphene_core.errors import InputError
 from morphene_core.sources import register_sources
 

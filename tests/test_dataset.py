@@ -6,7 +6,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from morphene_core.audio.prepare import AudioSettings, Piece, PreparedAudio
+from morphene_core.audio.prepared import AudioSettings, Piece, PreparedAudio
 from morphene_core.audio.wav import SAMPLE_RATE, read_mono, write_wav
 from morphene_core.errors import InputError
 from morphene_core.home import Role

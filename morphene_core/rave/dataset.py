@@ -10,7 +10,7 @@ import soundfile
 import yaml
 from udls.generated import AudioExample
 
-from morphene_core.audio.prepare import PreparedAudio
+from morphene_core.audio.prepared import PreparedAudio
 from morphene_core.audio.wav import SAMPLE_RATE
 from morphene_core.dataset import DatasetRecord, dataset_version, source_list, write_record
 from morphene_core.errors import InputError
