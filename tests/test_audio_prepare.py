@@ -39,7 +39,7 @@ def record(path: Path, audio: np.ndarray, rate: int = SAMPLE_RATE, subtype: str 
     soundfile.write(path, audio, rate, subtype=subtype)
 
 
-def prepare(home: Path, chosen: AudioSettings = AudioSettings()) -> PreparedAudio:  # noqa: B008
+def prepare(home: Path, chosen: AudioSettings = AudioSettings()) -> PreparedAudio:
     return prepare_audio(register_sources(home / "raw", "musical"), home / "out", chosen)
 
 
