@@ -7,7 +7,6 @@ PYTHON ?= python3.11
 VENV := .venv
 READY := $(VENV)/.ready
 MORPHENE := $(VENV)/bin/morphene
-PACKAGES := $(shell grep -vc '^\#' constraints.txt)
 
 .PHONY: help env demo up test
 .DEFAULT_GOAL := help
@@ -28,8 +27,8 @@ $(READY): pyproject.toml constraints.txt
 	  "$(PYTHON) cannot make an environment. Debian: apt install python3.11-venv."; exit 1; }
 	@$(VENV)/bin/pip install --no-input -c constraints.txt -e '.[dev]' 2>&1 | tee $(VENV)/install.log \
 	  | { n=0; while read -r line; do case "$$line" in \
-	    Collecting*) n=$$((n + 1)); printf '\r  collected %d of %d packages ' $$n $(PACKAGES);; \
-	    Installing\ collected*) printf '\n  writing them to disk, which takes as long again\n';; \
+	    Collecting*) n=$$((n + 1)); [ ! -t 1 ] || printf '\r  collected %d packages ' $$n;; \
+	    Installing\ collected*) printf '\n  writing them to disk: about half way\n';; \
 	    esac; done; } || { echo; tail -n 5 $(VENV)/install.log; \
 	  echo "The installation failed: see $(VENV)/install.log, then run make again."; exit 1; }
 	@touch $@

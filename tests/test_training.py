@@ -171,3 +171,27 @@ def test_the_record_of_a_dataset_is_kept_with_the_training(
     tiny_home: Home, profile: Profile
 ) -> None:
     assert begin(tiny_home, profile).read().dataset == asdict(DATASET)
+
+
+@pytest.mark.slow
+def test_the_production_model_is_raves_v2_at_full_size_and_plays(tmp_path: Path) -> None:
+    production = load_profile("production", tmp_path)
+    configure(production)
+    model = build_model()
+    model.fidelity.copy_(torch.linspace(0.5, 1, 128))
+    size = {
+        part: sum(p.numel() for p in getattr(model, part).parameters()) / 1e6
+        for part in ("encoder", "decoder", "discriminator")
+    }
+    assert size == pytest.approx({"encoder": 16.1, "decoder": 15.5, "discriminator": 27.1}, abs=0.1)
+    assert (model.sr, model.latent_size) == (48_000, 128)
+    checkpoint = tmp_path / "checkpoint_000001.pt"
+    write_config(tmp_path)
+    torch.save({"state_dict": model.state_dict()}, checkpoint)
+    export(checkpoint, tmp_path / "model.ts", production.exported_latents)
+    instrument = StreamingModel(tmp_path / "model.ts")
+    assert instrument.shape("encode") == (1, 1, 16, 2048)
+    audio = np.random.default_rng(0).standard_normal((1, 8192)).astype(np.float32) * 0.1
+    played = instrument.play("forward", audio, 2048)
+    assert played.shape == (1, 8192)
+    assert np.isfinite(played).all()
