@@ -16,6 +16,8 @@ class FinalModel:
     Attributes:
         file: name in the instrument's ``exports`` folder.
         sha256: hash of the .ts.
+        profile: name of the profile that it was trained with.
+        shippable: whether that profile makes instruments that ship.
         training: id of the training.
         step: of the checkpoint.
         checkpoint_sha256: hash of the checkpoint.
@@ -27,6 +29,8 @@ class FinalModel:
 
     file: str
     sha256: str
+    profile: str
+    shippable: bool
     training: str
     step: int
     checkpoint_sha256: str

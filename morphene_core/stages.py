@@ -126,14 +126,17 @@ def export(paths: InstrumentPaths, report: Report = silent) -> FinalModel:
     from morphene_core.rave.export import export as export_rave
 
     checkpoint = folder.checkpoint_path(training.checkpoint(selection.step))
+    profile = training.training_profile
     report(f"exporting {checkpoint.name}")
-    export_rave(checkpoint, path, training.training_profile.exported_latents)
+    export_rave(checkpoint, path, profile.exported_latents)
     report("playing the export in blocks, as nn~ does")
     playback = check_playback(path, read_mono(folder.audit / "references" / "musical.wav"))
     played = StreamingModel(path)
     model = FinalModel(
         file=path.name,
         sha256=sha256(path),
+        profile=profile.name,
+        shippable=profile.shippable,
         training=training.id,
         step=selection.step,
         checkpoint_sha256=selection.checkpoint_sha256,

@@ -171,6 +171,7 @@ def _require_success(outcome: "Outcome", console: "Console", again: str) -> None
 
 def _say_what_was_made(home: "Home", slug: str, console: "Console") -> None:
     from morphene_core.files import read_json
+    from morphene_core.home import Home
 
     paths = home.instrument(slug)
     metadata = read_json(paths.final / "metadata.json")
@@ -183,7 +184,9 @@ def _say_what_was_made(home: "Home", slug: str, console: "Console") -> None:
     console.print("\n[bold]Next[/]")
     console.print(f"  listen      {paths.final / 'demo.wav'}")
     console.print(f"              {paths.audit}/*/  (each checkpoint's morphs)")
-    console.print("  look        make up      (or `morphene up`): runs, lineage and pictures")
+    # `make up` opens the home in use, which is not the demo's once the user has one.
+    up = "make up" if home == Home.resolve() else f"MORPHENE_HOME={home.path} make up"
+    console.print(f"  look        {up}  (the Dagster UI: runs, lineage, pictures)")
 
 
 @contextmanager

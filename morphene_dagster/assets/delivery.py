@@ -25,6 +25,8 @@ def final_model(
         metadata={
             "file": dg.MetadataValue.path(str(path)),
             "size in MB": round(path.stat().st_size / 1e6, 1),
+            "profile": model["profile"],
+            "shippable": model["shippable"],
             "training": model["training"],
             "step": model["step"],
             "latents": model["latents"],
