@@ -72,7 +72,8 @@ def launch(
                 follower.follow(process)
         except KeyboardInterrupt:
             console.print("Stopping: what is done stays ...")
-            if run := instance.get_run_by_id(run_id):
+            run = instance.get_run_by_id(run_id)
+            if run and not run.is_finished:
                 instance.report_run_canceling(run)  # or its end would count as a failure
             _stop(process)
             return Outcome(run_id, dg.DagsterRunStatus.CANCELED.value)

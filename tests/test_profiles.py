@@ -87,3 +87,9 @@ def test_the_names_of_our_profiles_are_not_for_users(tmp_path: Path) -> None:
     (tmp_path / "production.toml").write_text(MINE)
     with pytest.raises(InputError, match="Rename"):
         load_profile("production", tmp_path)
+
+
+def test_production_takes_12_to_24_hours_at_the_speed_of_common_cards(tmp_path: Path) -> None:
+    total = load_profile("production", tmp_path).training.total_steps
+    hours = [total / steps_per_second / 3600 for steps_per_second in (10, 5)]
+    assert 11.5 < hours[0] < hours[1] <= 24
