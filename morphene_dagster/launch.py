@@ -49,7 +49,8 @@ def launch(
 ) -> Outcome:
     """Run all stages of an instrument in a process of its own and show how far it is.
 
-    An interrupt (Ctrl-C, SIGTERM) reaches that process; what is done by then stays.
+    An interrupt (Ctrl-C, SIGTERM) and a cancel in the UI reach that process; what is done by then
+    stays.
 
     Args:
         home: the project folder.
@@ -139,13 +140,20 @@ class _Follower:
         self._step: str | None = None
         self._step_began = 0.0
         self._line = "starting Dagster"
+        self._cancelled = False
 
     def follow(self, process: subprocess.Popen[bytes]) -> None:
-        """Show events until the process ends."""
+        """Show events until the process ends.
+
+        Raises:
+            KeyboardInterrupt: at Ctrl-C, and when the run is cancelled from the UI.
+        """
         with Live(self._status(), console=self._console, transient=True) as live:
             while process.poll() is None:
                 self.drain()
                 live.update(self._status())
+                if self._cancelled:
+                    raise KeyboardInterrupt
                 time.sleep(_POLL_SECONDS)
             self.drain()
             live.update("")
@@ -175,6 +183,11 @@ class _Follower:
             self._end("[green]✓[/]")
         elif event.event_type is dg.DagsterEventType.STEP_FAILURE:
             self._fail(event)
+        elif event.event_type in (
+            dg.DagsterEventType.RUN_CANCELING,
+            dg.DagsterEventType.RUN_CANCELED,
+        ):
+            self._cancelled = True
 
     def _begin(self, step: str) -> None:
         self._started += 1

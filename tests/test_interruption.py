@@ -114,6 +114,21 @@ def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(
     assert rows == sorted(rows)
 
 
+def test_a_cancel_in_the_ui_reaches_a_run_that_was_started_in_the_terminal(
+    long_home: Home, started: subprocess.Popen[bytes], wait_until: Callable[..., None]
+) -> None:
+    wait_until(lambda: has_checkpoint(long_home))
+    with dg.DagsterInstance.from_config(str(long_home.dagster)) as instance:
+        (run,) = instance.get_runs()
+        # What the UI does to a run that the daemon did not start.
+        instance.report_run_canceling(run)
+        instance.report_run_canceled(run)
+    assert started.wait(30) == 1
+    assert workers(long_home) == []
+    folder = training(long_home)
+    assert folder is not None and 0 < folder.read().step < 300
+
+
 def test_killing_the_command_takes_the_training_with_it(
     long_home: Home, started: subprocess.Popen[bytes], wait_until: Callable[..., None]
 ) -> None:
