@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from morphene_core.audio.excerpt import excerpt
+from morphene_core.audio.loudness import level_dbfs
 from morphene_core.audio.prepared import PreparedAudio
 from morphene_core.audio.spectral import spectral_distance
 from morphene_core.audio.wav import Mono, read_mono, write_wav
 from morphene_core.errors import InputError
 from morphene_core.files import atomic_folder, read_json, sha256, write_json
 from morphene_core.home import ROLES, Role
+from morphene_core.profiles import LARGEST_RATIO
 from morphene_core.progress import Report, silent
 from morphene_core.training import Checkpoint, TrainingFolder
 
@@ -28,7 +30,6 @@ Render = Callable[[Path, Mono, Mono], Renders]
 """Makes the renders of a checkpoint from a musical and a non-musical reference."""
 
 _SILENT_DBFS = -80.0
-_BLOCK = 2048
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def write_references(
     paths = {role: folder.audit / "references" / f"{role}.wav" for role in ROLES}
     if not all(path.exists() for path in paths.values()):
         audio = {role: excerpt(heldout[role].heldout, seconds) for role in ROLES}
-        length = min(len(a) for a in audio.values()) // _BLOCK * _BLOCK
+        length = min(len(a) for a in audio.values()) // LARGEST_RATIO * LARGEST_RATIO
         with atomic_folder(folder.audit / "references") as temporary:
             for role in ROLES:
                 write_wav(temporary / f"{role}.wav", audio[role][:length])
@@ -146,14 +147,12 @@ def _measure(
             role: round(spectral_distance(references[role], renders[f"{role}_recon"]), 4)
             for role in ROLES
         },
-        level_dbfs={name: round(_level(audio), 2) for name, audio in renders.items()},
+        level_dbfs={
+            name: round(level_dbfs(np.nan_to_num(audio, posinf=0, neginf=0)), 2)
+            for name, audio in renders.items()
+        },
         finite=all(bool(np.isfinite(audio).all()) for audio in renders.values()),
     )
-
-
-def _level(audio: Mono) -> float:
-    power = float(np.mean(np.square(np.nan_to_num(audio, posinf=0, neginf=0), dtype=np.float64)))
-    return float(10 * np.log10(power + 1e-20))
 
 
 def _publish(path: Path, audit: Audit, renders: Renders) -> None:

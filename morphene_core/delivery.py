@@ -13,6 +13,7 @@ from morphene_core.errors import InputError
 from morphene_core.files import atomic_folder, read_json, sha256, write_json
 from morphene_core.final_model import FinalModel
 from morphene_core.instruments import Instrument
+from morphene_core.profiles import LARGEST_RATIO
 from morphene_core.progress import Report, silent
 from morphene_core.selection import Selection
 from morphene_core.training import TrainingRecord, now
@@ -22,7 +23,6 @@ _FADE_SECONDS = 0.05
 _GAP_SECONDS = 0.4
 _LEVEL_DBFS = -20.0
 _PEAK = 10 ** (-1 / 20)
-_BLOCK = 2048
 
 TOOLS_LICENCE = (
     "Made with RAVE and played with nn~ (IRCAM): the licence in their repositories is CC BY-NC 4.0,"
@@ -153,14 +153,14 @@ def play_demo(model: Path, musical: Mono, nonmusical: Mono) -> Mono:
     """
     from morphene_core.playback import StreamingModel  # torch
 
-    length = min(len(musical), len(nonmusical)) // _BLOCK * _BLOCK
+    length = min(len(musical), len(nonmusical)) // LARGEST_RATIO * LARGEST_RATIO
     latents, sections = [], []
     for audio in (musical[:length], nonmusical[:length]):
-        latents.append(StreamingModel(model).play("encode", audio[None], _BLOCK))
-        sections.append(StreamingModel(model).play("decode", latents[-1], _BLOCK)[0])
+        latents.append(StreamingModel(model).play("encode", audio[None], LARGEST_RATIO))
+        sections.append(StreamingModel(model).play("decode", latents[-1], LARGEST_RATIO)[0])
     amount = np.linspace(0, 1, latents[0].shape[-1], dtype=np.float32)
     sweep = (1 - amount) * latents[0] + amount * latents[1]
-    sections.append(StreamingModel(model).play("decode", sweep, _BLOCK)[0])
+    sections.append(StreamingModel(model).play("decode", sweep, LARGEST_RATIO)[0])
     gap = np.zeros(int(_GAP_SECONDS * SAMPLE_RATE), np.float32)
     return np.concatenate([part for section in sections for part in (_presented(section), gap)])
 

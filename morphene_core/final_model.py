@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from morphene_core.errors import InputError
 from morphene_core.files import read_json, write_json
 from morphene_core.home import InstrumentPaths
 
@@ -54,15 +53,3 @@ def read_final_model(path: Path) -> FinalModel | None:
     """Return the record of an exported model, or None if there is none."""
     record = path.with_suffix(".json")
     return FinalModel(**read_json(record)) if record.exists() and path.exists() else None
-
-
-def require_final_model(path: Path) -> FinalModel:
-    """Return the record of an exported model.
-
-    Raises:
-        InputError: there is none.
-    """
-    model = read_final_model(path)
-    if model is None:
-        raise InputError(f"{path} is missing: materialize `final_model` first.")
-    return model

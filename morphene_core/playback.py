@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from morphene_core.audio.loudness import level_dbfs
 from morphene_core.audio.wav import SAMPLE_RATE, Mono
 from morphene_core.errors import InputError, MorpheneError
 
@@ -118,10 +119,8 @@ def check_playback(path: Path, audio: Mono, blocks: Sequence[int] = BLOCKS) -> l
             spent = time.perf_counter() - start
             _require_sound(path, model.shape(method), method, block, usable.shape[-1], heard)
             seconds = usable.shape[-1] / SAMPLE_RATE
-            level = 10 * np.log10(np.mean(np.square(heard)))
-            plays.append(
-                Playback(method, block, seconds, round(spent / seconds, 3), round(float(level), 1))
-            )
+            factor, level = round(spent / seconds, 3), round(level_dbfs(heard), 1)
+            plays.append(Playback(method, block, seconds, factor, level))
     return [asdict(play) for play in plays]
 
 

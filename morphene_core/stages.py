@@ -5,8 +5,6 @@ and publishes its result complete or not at all. Any stage may be run again at a
 need RAVE or torch import them inside: they run in worker processes (`morphene_core.worker`).
 """
 
-from pathlib import Path
-
 from morphene_core.audio.prepare import prepare_audio
 from morphene_core.audio.prepared import INDEX, AudioSettings, PreparedAudio, load_prepared
 from morphene_core.audit import Audit, audit_checkpoints, read_audit, write_references
@@ -19,7 +17,6 @@ from morphene_core.final_model import (
     FinalModel,
     model_path,
     read_final_model,
-    require_final_model,
     write_final_model,
 )
 from morphene_core.home import ROLES, InstrumentPaths, Role
@@ -85,12 +82,19 @@ def train(paths: InstrumentPaths, profile: Profile, report: Report = silent) -> 
             f" {profile.name} takes {profile.training.n_signal}: materialize `preprocessed_db`"
             " with the same profile first."
         )
+    audio = {role: load_prepared(paths.audio(role)) for role in ROLES}
+    if dataset.version != dataset_version(audio, dataset.n_signal):
+        # What is held out now may be among what was trained on then.
+        raise InputError(
+            f"{paths.preprocessed_db} is not made from the audio as it is now prepared:"
+            " materialize `preprocessed_db` first."
+        )
     from morphene_core.rave.train import train as train_rave
 
     folder = open_training(paths, profile, dataset)
     point_link(paths.checkpoints, folder.checkpoints)
     point_link(paths.audit, folder.audit)
-    heldout = [file for role in ROLES for file in load_prepared(paths.audio(role)).heldout]
+    heldout = [file for role in ROLES for file in audio[role].heldout]
     busy = f"{folder.path} is being trained already, by another run. Follow that one, or cancel it."
     with locked(folder.lock, busy):
         return train_rave(folder, paths.preprocessed_db, heldout, report)
@@ -149,21 +153,17 @@ def export(paths: InstrumentPaths, report: Report = silent) -> FinalModel:
     return model
 
 
-def final_model_path(paths: InstrumentPaths) -> Path:
-    """Return where the export of the current training's selected checkpoint lies."""
-    folder = current_training(paths)
-    return model_path(paths, folder.read().id, read_selection(folder).step)
-
-
 def deliver(paths: InstrumentPaths, report: Report = silent) -> dict[str, object]:
     """Publish the delivery of the exported model; return its metadata."""
     folder = current_training(paths)
     training, selection = folder.read(), read_selection(folder)
     audit = read_audit(folder, selection.step)
-    path = final_model_path(paths)
-    model = require_final_model(path)
-    if audit is None or model.checkpoint_sha256 != selection.checkpoint_sha256:
-        raise InputError(f"{path} is not the selected checkpoint's: materialize `final_model`.")
+    path = model_path(paths, training.id, selection.step)
+    model = read_final_model(path)
+    if not (audit and model and model.checkpoint_sha256 == selection.checkpoint_sha256):
+        raise InputError(
+            f"{path} is missing or not the selected checkpoint's: materialize `final_model` first."
+        )
     instrument = get_instrument(paths.slug)
     metadata = describe(instrument, training, audit, selection, model)
     musical, nonmusical = (list(load_prepared(paths.audio(role)).heldout) for role in ROLES)

@@ -130,13 +130,12 @@ def up(port: int) -> None:
 
         home = Home.resolve()
         _require_free(port)
-        home.create("demo" if "MORPHENE_HOME" not in os.environ else "production")
+        own = bool(os.environ.get("MORPHENE_HOME"))
+        home.create("production" if own else "demo")
         environment = instance_environment(home)
         # `dg dev`, which Dagster recommends at every start, is for projects made by its generator.
         environment["PYTHONWARNINGS"] = "ignore:Function `dev_command` is superseded"
-        whose = (
-            "yours" if "MORPHENE_HOME" in os.environ else "the demo's; set MORPHENE_HOME for yours"
-        )
+        whose = "yours" if own else "the demo's; set MORPHENE_HOME for yours"
         click.echo(f"Project folder: {home.path} ({whose})")
         click.echo(f"Dagster UI:     http://127.0.0.1:{port}  (Ctrl-C ends it)")
         command = [sys.executable, "-m", "dagster", "dev", "-m", "morphene_dagster.definitions"]

@@ -210,7 +210,7 @@ class _Follower:
             self.error = data.error.message.strip()
 
     def _count(self) -> str:
-        return f"[{self._started:>2}/{self._total}]".replace("[", "\\[")
+        return f"[{self._started:>2}/{self._total}]"
 
     def _left(self) -> str:
         """Return roughly how long the whole run still takes, if that is known."""
@@ -225,5 +225,4 @@ class _Follower:
         if self._step is None:
             return Text(f"        {self._line} ...{self._left()}", style="dim")
         line = self._line or clock(time.monotonic() - self._step_began)
-        count = f"[{self._started:>2}/{self._total}]"
-        return Text(f"{count} … {self._step}{self._left()}  {line}", overflow="ellipsis")
+        return Text(f"{self._count()} … {self._step}{self._left()}  {line}", overflow="ellipsis")

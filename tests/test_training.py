@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from morphene_core import stages
 from morphene_core.audio.wav import write_wav
 from morphene_core.dataset import DatasetRecord
 from morphene_core.errors import InputError, MorpheneError
-from morphene_core.home import Home
+from morphene_core.home import ROLES, Home
 from morphene_core.playback import StreamingModel
 from morphene_core.profiles import Profile, load_profile
 from morphene_core.rave.configuration import build_model, configure, load_model, write_config
@@ -195,3 +196,19 @@ def test_the_production_model_is_raves_v2_at_full_size_and_plays(tmp_path: Path)
     played = instrument.play("forward", audio, 2048)
     assert played.shape == (1, 8192)
     assert np.isfinite(played).all()
+
+
+def test_a_dataset_of_other_audio_than_is_prepared_now_is_not_trained(
+    tiny_home: Home, profile: Profile
+) -> None:
+    paths = tiny_home.instrument("pyroviolin")
+    for role in ROLES:
+        stages.register(paths, role)
+        stages.prepare(paths, role)
+    stages.preprocess(paths, profile)
+    (paths.sources("nonmusical") / "fire_embers.wav").unlink()
+    stages.register(paths, "nonmusical")
+    stages.prepare(paths, "nonmusical")
+    with pytest.raises(InputError, match="materialize `preprocessed_db` first"):
+        stages.train(paths, profile)
+    assert not paths.models.exists()

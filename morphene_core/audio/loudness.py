@@ -36,6 +36,11 @@ def integrated_lufs(audio: NDArray[np.floating[Any]], sample_rate: int) -> float
     return gated_lufs(block_powers(k_weighted_cells(audio, sample_rate)))
 
 
+def level_dbfs(audio: NDArray[np.floating[Any]]) -> float:
+    """Return the RMS level of audio of any shape in dBFS, -200 for silence."""
+    return float(10 * np.log10(np.mean(np.square(audio, dtype=np.float64)) + 1e-20))
+
+
 def true_peak_dbtp(audio: NDArray[np.floating[Any]]) -> float:
     """Return the true peak of mono audio in dBTP, -inf for silence.
 

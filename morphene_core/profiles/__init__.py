@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from morphene_core.errors import InputError
 from morphene_core.files import combined_hash
 
+LARGEST_RATIO = 2048
+"""Samples of audio per latent frame in RAVE v2: 16 bands times the ratios 4, 4, 4, 2."""
+
 _BUILT_IN = Path(__file__).parent
 
 Count = Annotated[int, Field(gt=0)]
@@ -59,8 +62,10 @@ class Training(BaseModel):
             # RAVE computes the latent PCA at validations inside phase 1 only; the last of them has
             # to fall on its end, or later checkpoints carry the PCA of an earlier encoder.
             raise ValueError("phase_1_steps must be a multiple of validate_every")
-        if self.n_signal % 2048:
-            raise ValueError("n_signal must be a multiple of 2048, RAVE's largest block")
+        if self.n_signal % LARGEST_RATIO:
+            raise ValueError(
+                f"n_signal must be a multiple of {LARGEST_RATIO}, RAVE's largest block"
+            )
         return self
 
 

@@ -90,8 +90,12 @@ def write_config(folder: Path) -> None:
 
 def quiet_libraries() -> None:
     """Silence what RAVE's dependencies say at every start and nobody can act on."""
-    for module in ("lightning_fabric", "pytorch_lightning", "torch", "rave", "scripts", "jupyter"):
+    for module in ("lightning_fabric", "pytorch_lightning", "torch", "rave", "scripts"):
         warnings.filterwarnings("ignore", module=module)
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    logging.getLogger().addFilter(_matters)
+
+
+def _matters(record: logging.LogRecord) -> bool:
     # gin looks for included files in several places and calls each miss an error.
-    logging.getLogger().addFilter(lambda record: "Path not found" not in record.getMessage())
+    return "Path not found" not in record.getMessage()

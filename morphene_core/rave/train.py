@@ -18,13 +18,11 @@ from torch.utils.data import DataLoader, RandomSampler
 
 from morphene_core.audio.wav import SAMPLE_RATE
 from morphene_core.errors import InputError
-from morphene_core.profiles import Profile
+from morphene_core.profiles import LARGEST_RATIO, Profile
 from morphene_core.progress import Report, silent
 from morphene_core.rave.configuration import build_model, configure, write_config
 from morphene_core.rave.monitor import TrainingMonitor
 from morphene_core.training import TrainingFolder, TrainingRecord, now, software_versions
-
-_BLOCK = 2048  # samples per latent frame, RAVE v2's ratios times its 16 bands
 
 
 def train(
@@ -102,7 +100,7 @@ def _validation_audio(files: list[Path], profile: Profile) -> torch.Tensor:
         count = len(audio) // length
         windows.append(audio[: count * length].reshape(count, 1, length))
     validation = np.concatenate(windows) if windows else np.empty((0, 1, length), np.float32)
-    frames = validation.size // _BLOCK
+    frames = validation.size // LARGEST_RATIO
     if frames < profile.latent_size:
         # RAVE fits its latent PCA to these frames, and cannot with fewer than dimensions.
         raise InputError(
