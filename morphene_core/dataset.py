@@ -9,7 +9,7 @@ from morphene_core.audio.prepared import PreparedAudio
 from morphene_core.errors import InputError
 from morphene_core.files import combined_hash, read_json, write_json
 from morphene_core.home import Role
-from morphene_core.sources import SourceRegister
+from morphene_core.sources.register import SourceRegister
 
 _RECORD = "dataset.json"
 

@@ -8,7 +8,7 @@ from morphene_core.errors import InputError
 from morphene_core.files import atomic_folder
 from morphene_core.home import ROLES, InstrumentPaths, Role
 from morphene_core.progress import Report, silent
-from morphene_core.sources import register_sources
+from morphene_core.sources.register import register_sources
 
 SECONDS = 120.0
 """Length of each synthesized source."""

@@ -24,7 +24,7 @@ from morphene_core.instruments import get_instrument
 from morphene_core.profiles import Profile
 from morphene_core.progress import Report, silent
 from morphene_core.selection import Selection, read_selection, select_checkpoint
-from morphene_core.sources import SourceRegister, register_sources
+from morphene_core.sources.register import SourceRegister, register_sources
 from morphene_core.training import TrainingRecord, current_training, open_training
 
 

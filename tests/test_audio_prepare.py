@@ -18,7 +18,7 @@ from morphene_core.audio.prepare import prepare_audio
 from morphene_core.audio.prepared import AudioSettings, Piece, PreparedAudio, load_prepared
 from morphene_core.audio.wav import SAMPLE_RATE, concatenate, read_mono, write_wav
 from morphene_core.errors import InputError
-from morphene_core.sources import register_sources
+from morphene_core.sources.register import register_sources
 
 
 def sine(hertz: float, seconds: float, level: float = 0.1, rate: int = SAMPLE_RATE) -> np.ndarray:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from morphene_core.errors import InputError
 from morphene_core.files import sha256
-from morphene_core.sources import SourceRegister, register_sources
+from morphene_core.sources.register import SourceRegister, register_sources
 
 
 def tone(seconds: float = 0.5, rate: int = 44_100, channels: int = 1) -> np.ndarray:

@@ -33,7 +33,7 @@ from morphene_core.audio.wav import SAMPLE_RATE, Mono, read_resampled, write_wav
 from morphene_core.errors import InputError
 from morphene_core.files import atomic_folder, sha256
 from morphene_core.progress import Progress, Report, clock, silent
-from morphene_core.sources import SILENT_PEAK, SourceFile, SourceRegister
+from morphene_core.sources.register import SILENT_PEAK, SourceFile, SourceRegister
 
 _CELL = SAMPLE_RATE // CELLS_PER_SECOND
 

@@ -17,7 +17,7 @@ from morphene_core.errors import InputError
 from morphene_core.files import atomic_folder
 from morphene_core.home import Role
 from morphene_core.progress import Progress, Report, silent
-from morphene_core.sources import SourceRegister
+from morphene_core.sources.register import SourceRegister
 
 _SCALE = 2**15 - 1  # RAVE's dataset divides by it
 _BLOCK = 1 << 20

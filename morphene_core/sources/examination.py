@@ -1,0 +1,76 @@
+"""What was found in one raw audio file: facts, and findings that accept or reject it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Verdict = Literal["accepted", "warning", "rejected"]
+
+Code = Literal[
+    # The file is rejected.
+    "unreadable", "no audio", "zero frames", "absurd header", "non-finite samples", "silent",
+    "mono sum cancels", "truncated", "duplicate", "not registered", "missing", "changed",
+    # The file is accepted with a warning.
+    "part missing", "clipped", "DC offset", "band-limited", "low sample rate", "dead channel",
+    "more than two channels", "very low level", "very short",
+]  # fmt: skip
+
+REJECTING: frozenset[Code] = frozenset({
+    "unreadable", "no audio", "zero frames", "absurd header", "non-finite samples", "silent",
+    "mono sum cancels", "truncated", "duplicate", "not registered", "missing", "changed",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong with a file.
+
+    Attributes:
+        code: what kind of thing.
+        text: for a person: the measured facts and the remedy, one line.
+    """
+
+    code: Code
+    text: str
+
+    @property
+    def rejects(self) -> bool:
+        """Whether a file with this finding is rejected."""
+        return self.code in REJECTING
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found in one file that was read from end to end.
+
+    A file that could not be read has zeros and empty strings where nothing is known.
+
+    Attributes:
+        sha256: of the whole file.
+        bytes: its size.
+        format: container and sample format, such as "WAV PCM_24" or "M4A aac".
+        sample_rate: in Hz.
+        channels: number of channels.
+        frames: samples per channel that can be read.
+        peak_dbfs: largest sample of any channel; -200 for silence.
+        dc_offset: mean of the mono mix, full scale 1.0.
+        findings: what is wrong with it.
+        sketch: long-term spectrum, independent of level, by which duplicates are suspected.
+        coverage: counts for the coverage of the instrument (see `morphene_core.audio.coverage`).
+    """
+
+    sha256: str = ""
+    bytes: int = 0
+    format: str = ""
+    sample_rate: int = 0
+    channels: int = 0
+    frames: int = 0
+    peak_dbfs: float = -200.0
+    dc_offset: float = 0.0
+    findings: tuple[Finding, ...] = ()
+    sketch: tuple[int, ...] = ()
+    coverage: dict[str, Any] | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Duration of what can be read."""
+        return self.frames / self.sample_rate if self.sample_rate else 0.0
