@@ -23,7 +23,7 @@ class DatasetRecord:
         n_signal: samples of a training example; entries hold twice as many.
         entries: database entries.
         seconds: training audio of each role.
-        sources: each raw source file: role, path, sha256, format, sample rate, channels, frames.
+        sources: each raw file that went in, with its source's name, origin and licence.
     """
 
     version: str
@@ -39,9 +39,25 @@ def dataset_version(audio: Mapping[Role, PreparedAudio], n_signal: int) -> str:
 
 
 def source_list(registers: Mapping[Role, SourceRegister]) -> list[dict[str, Any]]:
-    """Return every raw source file of an instrument, for records that outlive the files."""
+    """Return every raw file that is used, for records that outlive the files."""
     return [
-        {"role": role} | asdict(f) for role, register in registers.items() for f in register.files
+        {
+            "role": role,
+            "path": file.path,
+            "sha256": file.examination.sha256,
+            "format": file.examination.format,
+            "sample_rate": file.examination.sample_rate,
+            "channels": file.examination.channels,
+            "frames": file.examination.frames,
+            "source": source.name,
+            "origin": source.origin,
+            "licence": source.licence,
+            "attribution": source.attribution,
+        }
+        for role, register in registers.items()
+        for source in register.sources
+        for file in register.of_source(source.name)
+        if file.verdict != "rejected"
     ]
 
 

@@ -86,9 +86,19 @@ def read_json(path: Path) -> Any:
 
 
 def point_link(link: Path, target: Path) -> None:
-    """Make the symbolic link ``link`` point to ``target`` (relative), replacing it in one step."""
+    """Make the symbolic link ``link`` point to ``target`` (relative), replacing it in one step.
+
+    An empty folder under its name (a place that was set up for it) gives way.
+
+    Raises:
+        InputError: a folder with something in it has the name.
+    """
     link.parent.mkdir(parents=True, exist_ok=True)
     temporary = link.with_name(f".{link.name}.{os.getpid()}.partial")
+    if link.is_dir() and not link.is_symlink():
+        if any(link.iterdir()):
+            raise InputError(f"{link} is to be a link, and is a folder with files: move them away.")
+        link.rmdir()
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(os.path.relpath(target, link.parent))
     temporary.replace(link)

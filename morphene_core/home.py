@@ -5,7 +5,10 @@
     morphene.toml                          settings
     profiles/*.toml                        the user's own training profiles
     sources/{instrument}/{role}/           raw recordings, never changed
-    sources/{instrument}/{role}.json       what was found there: each file with its hash
+    sources/{instrument}/{role}.toml       the manifest: whose they are, licences, hashes
+    sources/{instrument}/{role}.verdicts.json  what was found in them: each file with its verdict
+    sources/{instrument}/documents/        contracts and consents
+    sources/{instrument}/removed/          what `morphene sources remove` took out
     audio/{instrument}/{role}/             prepared audio: training/, heldout/, audio.json
     datasets/{instrument}/                 preprocessed_db, as `rave preprocess` writes it
     models/{instrument}/trainings/{id}/    one training: checkpoints/, audit/
@@ -28,6 +31,8 @@ from morphene_core.files import write_text
 Role = Literal["musical", "nonmusical"]
 ROLES: tuple[Role, Role] = ("musical", "nonmusical")
 
+Release = Literal["commercial", "noncommercial"]
+
 DEFAULT_PROFILE = "production"
 DEMO_HOME = Path("demo-home")
 
@@ -37,9 +42,14 @@ _SETTINGS = """\
 # The training profile of every instrument that is not named below.
 profile = "{profile}"
 
-# The profile of single instruments:
+# How the instruments are to be released, "commercial" or "noncommercial". Recordings whose licence
+# does not allow it are refused before anything is trained.
+release = "commercial"
+
+# The same for single instruments:
 # [instruments.pyroviolin]
 # profile = "demo"
+# release = "noncommercial"
 """
 
 
@@ -54,9 +64,23 @@ class InstrumentPaths:
         """Folder of the raw recordings of one role."""
         return self.home / "sources" / self.slug / role
 
+    def manifest(self, role: Role) -> Path:
+        """Manifest of the raw recordings of one role, for people."""
+        return self.home / "sources" / self.slug / f"{role}.toml"
+
     def register(self, role: Role) -> Path:
-        """Record of the raw recordings of one role."""
-        return self.home / "sources" / self.slug / f"{role}.json"
+        """Record of what was found in the raw recordings of one role."""
+        return self.home / "sources" / self.slug / f"{role}.verdicts.json"
+
+    @property
+    def documents(self) -> Path:
+        """Folder of the contracts and consents of an instrument's sources."""
+        return self.home / "sources" / self.slug / "documents"
+
+    @property
+    def removed(self) -> Path:
+        """Folder of recordings that were taken out."""
+        return self.home / "sources" / self.slug / "removed"
 
     def audio(self, role: Role) -> Path:
         """Folder of the prepared audio of one role."""
@@ -139,16 +163,33 @@ class Home:
         Raises:
             InputError: the settings file is no TOML, or a profile in it is no text.
         """
+        name = self._setting(slug, "profile", DEFAULT_PROFILE)
+        if not isinstance(name, str):
+            raise InputError(f'{self.settings}: the profile of {slug} must be a name in "quotes".')
+        return name
+
+    def release(self, slug: str) -> Release:
+        """Return how an instrument is to be released, which not every licence allows.
+
+        Raises:
+            InputError: the settings file is no TOML, or says something else.
+        """
+        release = self._setting(slug, "release", "commercial")
+        if release not in ("commercial", "noncommercial"):
+            raise InputError(
+                f'{self.settings}: release of {slug} must be "commercial" or "noncommercial".'
+            )
+        return release
+
+    def _setting(self, slug: str, key: str, default: str) -> object:
+        """Return a setting: the instrument's own, else everyone's, else the default."""
         if not self.settings.exists():
-            return DEFAULT_PROFILE
+            return default
         try:
             settings = tomllib.loads(self.settings.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{self.settings} is not valid TOML: {error}. Mend it.") from error
         instruments = settings.get("instruments", {})
         own = instruments.get(slug, {}) if isinstance(instruments, dict) else {}
-        name = own.get("profile") if isinstance(own, dict) else None
-        name = name or settings.get("profile", DEFAULT_PROFILE)
-        if not isinstance(name, str):
-            raise InputError(f'{self.settings}: the profile of {slug} must be a name in "quotes".')
-        return name
+        value = own.get(key) if isinstance(own, dict) else None
+        return value or settings.get(key, default)

@@ -6,13 +6,19 @@ need RAVE or torch import them inside: they run in worker processes (`morphene_c
 """
 
 from morphene_core.audio.prepare import prepare_audio
-from morphene_core.audio.prepared import INDEX, AudioSettings, PreparedAudio, load_prepared
+from morphene_core.audio.prepared import (
+    AudioSettings,
+    PreparedAudio,
+    Recording,
+    load_current,
+    load_prepared,
+)
 from morphene_core.audit import Audit, audit_checkpoints, read_audit, write_references
 from morphene_core.dataset import DatasetRecord, dataset_version, read_record
 from morphene_core.delivery import deliver as publish_delivery
 from morphene_core.delivery import describe
 from morphene_core.errors import InputError
-from morphene_core.files import locked, point_link, read_json, sha256, write_json
+from morphene_core.files import locked, point_link, sha256
 from morphene_core.final_model import (
     FinalModel,
     model_path,
@@ -24,14 +30,24 @@ from morphene_core.instruments import get_instrument
 from morphene_core.profiles import Profile
 from morphene_core.progress import Report, silent
 from morphene_core.selection import Selection, read_selection, select_checkpoint
-from morphene_core.sources.register import SourceRegister, register_sources
+from morphene_core.sources.register import (
+    SourceFile,
+    SourceRegister,
+    load_register,
+    require_some,
+    survey,
+)
 from morphene_core.training import TrainingRecord, current_training, open_training
 
 
 def register(paths: InstrumentPaths, role: Role, report: Report = silent) -> SourceRegister:
-    """Probe the raw recordings of one role and record them."""
-    found = register_sources(paths.sources(role), role, report)
-    write_json(paths.register(role), found.to_json())
+    """Read the raw recordings of one role, compare them with the manifest, and record verdicts.
+
+    Raises:
+        InputError: the manifest is not valid, or no file can be used.
+    """
+    found = survey(paths, role, report)
+    require_some(found, paths.sources(role))
     return found
 
 
@@ -41,21 +57,40 @@ def read_register(paths: InstrumentPaths, role: Role) -> SourceRegister:
     Raises:
         InputError: nothing was recorded.
     """
-    path = paths.register(role)
-    if not path.exists():
-        raise InputError(f"{path} is missing: materialize `{role}_source` first.")
-    return SourceRegister.from_json(read_json(path))
+    found = load_register(paths.register(role))
+    if found is None:
+        raise InputError(f"{paths.register(role)} is missing: materialize `{role}_source` first.")
+    return found
 
 
 def prepare(paths: InstrumentPaths, role: Role, report: Report = silent) -> PreparedAudio:
-    """Prepare the registered recordings of one role, unless that is done."""
-    recordings, folder, settings = read_register(paths, role), paths.audio(role), AudioSettings()
-    if (folder / INDEX).exists():
-        prepared = load_prepared(folder)
-        if (prepared.source_version, prepared.settings) == (recordings.data_version, settings):
-            report("prepared audio is up to date")
-            return prepared
-    return prepare_audio(recordings, folder, settings, report)
+    """Prepare the accepted recordings of one role, unless that is done."""
+    register, settings = read_register(paths, role), AudioSettings.of(role)
+    if prepared := load_current(paths.audio(role), register.data_version, settings):
+        report("prepared audio is up to date")
+        return prepared
+    return prepare_audio(
+        paths.sources(role),
+        [recording(file) for file in register.accepted],
+        register.data_version,
+        paths.audio(role),
+        settings,
+        report,
+    )
+
+
+def recording(file: SourceFile) -> Recording:
+    """Return what the preparation needs to know of an accepted file.
+
+    The constant part of a file is removed where the examination found that it matters.
+    """
+    offset = any(finding.code == "DC offset" for finding in file.findings)
+    return Recording(
+        file.path,
+        file.examination.sha256,
+        file.seconds,
+        file.examination.dc_offset if offset else 0.0,
+    )
 
 
 def preprocess(paths: InstrumentPaths, profile: Profile, report: Report = silent) -> DatasetRecord:

@@ -187,7 +187,7 @@ def current_training(paths: InstrumentPaths) -> TrainingFolder:
     Raises:
         InputError: the instrument was never trained.
     """
-    if not paths.checkpoints.exists():
+    if not paths.checkpoints.is_symlink():
         raise InputError(f"{paths.slug} has no training yet: materialize its `checkpoints` first.")
     return TrainingFolder(paths.checkpoints.resolve().parent)
 

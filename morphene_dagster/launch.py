@@ -19,7 +19,7 @@ from rich.text import Text
 
 from morphene_core.home import Home
 from morphene_core.progress import clock
-from morphene_dagster import assets, checks
+from morphene_dagster import assets
 from morphene_dagster.instance import instance_environment
 
 _POLL_SECONDS = 0.25
@@ -135,7 +135,7 @@ class _Follower:
         self._instance, self._run_id, self._console = instance, run_id, console
         self._typical = dict(typical)
         self._cursor: str | None = None
-        self._total = len(assets.ALL) + len(checks.ALL)
+        self._assets = {asset.key.to_user_string() for asset in assets.ALL}
         self._started = 0  # steps
         self._step: str | None = None
         self._step_began = 0.0
@@ -177,6 +177,10 @@ class _Follower:
                 self._line = entry.user_message
                 if not self._console.is_terminal:
                     self._console.print(f"  {self._line}", highlight=False, soft_wrap=True)
+        elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            self._check(event.asset_check_evaluation_data)
+        elif event.step_key not in self._assets | {None}:
+            pass  # a check's own step: its evaluation says what there is to say
         elif event.event_type is dg.DagsterEventType.STEP_START:
             self._begin(str(event.step_key))
         elif event.event_type is dg.DagsterEventType.STEP_SUCCESS:
@@ -209,8 +213,19 @@ class _Follower:
         elif data.error:
             self.error = data.error.message.strip()
 
+    def _check(self, check: dg.AssetCheckEvaluation) -> None:
+        """Show a check that did not pass; a blocking one ends the run."""
+        if check.passed:
+            return
+        name = f"{check.asset_key.to_user_string()}: {check.check_name.replace('_', ' ')}"
+        text = f"{name}: {check.description or 'failed'}"
+        if check.blocking and check.severity is dg.AssetCheckSeverity.ERROR:
+            self.error = self.error or text
+        else:
+            self._console.print(Text(f"        ! {text}", style="yellow"))
+
     def _count(self) -> str:
-        return f"[{self._started:>2}/{self._total}]"
+        return f"[{self._started:>2}/{len(self._assets)}]"
 
     def _left(self) -> str:
         """Return roughly how long the whole run still takes, if that is known."""

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from morphene_core.audio.wav import write_wav
-from morphene_core.home import Home
+from morphene_core.home import ROLES, Home
+from morphene_core.sources.collect import add_source
 from morphene_core.synthesis import fire_takes, violin_takes
+from tests.real_recordings import fetch
 
 # The smallest training that has everything: both phases, checkpoints in each, a resumable state.
 TINY = """\
@@ -38,6 +40,8 @@ validate_every = 20
 learning_rate = 3e-3
 threads = 1
 """
+
+SYNTHESIZED = {"name": "Takes", "origin": "synthesized", "licence": "CC0-1.0", "rating": 3}
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -71,10 +75,10 @@ def tiny_home(tmp_path: Path) -> Home:
     home.profiles.mkdir()
     (home.profiles / "tiny.toml").write_text(TINY)
     paths = home.instrument("pyroviolin")
-    for take in violin_takes(24):
-        write_wav(paths.sources("musical") / f"{take.name}.wav", take.audio)
-    for take in fire_takes(24):
-        write_wav(paths.sources("nonmusical") / f"{take.name}.wav", take.audio)
+    for role, takes in zip(ROLES, (violin_takes, fire_takes), strict=True):
+        for take in takes(24):
+            write_wav(paths.sources(role) / f"{take.name}.wav", take.audio)
+        add_source(paths, role, SYNTHESIZED, [paths.sources(role)])
     return home
 
 
@@ -85,6 +89,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory, morphene: Run) -> Home:
     done = morphene("demo", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return Home(folder / "demo-home")
+
+
+@pytest.fixture(scope="session")
+def real_recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of recordings from Debian's packages: musical/ and nonmusical/."""
+    folder = tmp_path_factory.mktemp("real")
+    fetch(folder)
+    return folder
 
 
 @pytest.fixture

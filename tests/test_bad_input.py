@@ -1,7 +1,6 @@
 """Mistakes in the input: one attempt, one or two lines, and nothing half-written left behind."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -10,56 +9,117 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 import pytest
-import soundfile
 
-from morphene_core.home import Home
+from morphene_core.audio.wav import write_wav
+from morphene_core.home import Home, InstrumentPaths
+from morphene_core.sources.collect import add_source
+from tests.conftest import SYNTHESIZED
 
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def text_named_wav(folder: Path) -> str:
+def start_anew(paths: InstrumentPaths) -> None:
+    """Take all non-musical recordings away, and what is known of them."""
+    shutil.rmtree(paths.sources("nonmusical"))
+    paths.manifest("nonmusical").unlink()
+    paths.register("nonmusical").unlink()
+
+
+def only_bad_files(paths: InstrumentPaths) -> str:
+    start_anew(paths)
+    folder = paths.sources("nonmusical")
+    folder.mkdir()
     (folder / "notes.wav").write_text("remember the milk")
+    add_source(paths, "nonmusical", SYNTHESIZED, [folder])
     return "notes.wav"
 
 
-def picture(folder: Path) -> str:
-    (folder / "cover.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
-    return "cover.png"
-
-
-def empty_folder(folder: Path) -> str:
-    for file in folder.iterdir():
+def an_empty_folder(paths: InstrumentPaths) -> str:
+    for file in paths.sources("nonmusical").glob("*.wav"):
         file.unlink()
-    return str(folder)
+    return str(paths.sources("nonmusical"))
 
 
-def no_folder(folder: Path) -> str:
-    shutil.rmtree(folder)
-    return str(folder)
+def nothing_registered(paths: InstrumentPaths) -> str:
+    paths.manifest("nonmusical").unlink()
+    return "morphene sources add"
 
 
-def fifo(folder: Path) -> str:
-    os.mkfifo(folder / "pipe.wav")
-    return "pipe.wav"
+def no_folder(paths: InstrumentPaths) -> str:
+    start_anew(paths)
+    return str(paths.sources("nonmusical"))
 
 
-def too_short(folder: Path) -> str:
-    empty_folder(folder)
-    tone = np.sin(np.arange(48_000) / 20)
-    soundfile.write(folder / "beep.wav", tone, 48_000)
-    return str(folder)
+def too_short(paths: InstrumentPaths) -> str:
+    start_anew(paths)
+    write_wav(paths.sources("nonmusical") / "beep.wav", np.sin(np.arange(48_000) / 20))
+    add_source(paths, "nonmusical", SYNTHESIZED, [paths.sources("nonmusical")])
+    return str(paths.sources("nonmusical"))
+
+
+def a_changed_file(paths: InstrumentPaths) -> str:
+    first = min(paths.sources("nonmusical").glob("*.wav"))
+    write_wav(first, np.random.default_rng(0).uniform(-0.3, 0.3, 96_000))
+    return first.name
+
+
+def a_broken_manifest(paths: InstrumentPaths) -> str:
+    manifest = paths.manifest("nonmusical")
+    manifest.write_text(manifest.read_text().replace("rating = 3", "rating = 6"))
+    line = manifest.read_text().splitlines().index("rating = 6") + 1
+    return f"{manifest}, line {line}: rating"
+
+
+def no_derivatives(paths: InstrumentPaths) -> str:
+    add_source(paths, "nonmusical", SYNTHESIZED | {"licence": "CC-BY-ND-4.0"})
+    return "allows no derivatives"
+
+
+def not_for_sale(paths: InstrumentPaths) -> str:
+    add_source(paths, "nonmusical", SYNTHESIZED | {"licence": "CC-BY-NC-4.0"})
+    return "is for non-commercial use, and the release is commercial"
+
+
+def expired(paths: InstrumentPaths) -> str:
+    manifest = paths.manifest("nonmusical")
+    text = manifest.read_text().replace("rating = 3", "rating = 3\nexpires = 2020-01-31")
+    manifest.write_text(text)
+    return "expired on 2020-01-31"
+
+
+def too_little_for_the_profile(paths: InstrumentPaths) -> str:
+    start_anew(paths)
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 12 * 48_000)
+    write_wav(paths.sources("nonmusical") / "hiss.wav", noise)
+    add_source(paths, "nonmusical", SYNTHESIZED, [paths.sources("nonmusical")])
+    profile = paths.home / "profiles" / "tiny.toml"
+    profile.write_text("source_hours = 0.005\n" + profile.read_text())
+    return "0:12 of 0:18 that profile tiny asks for"
 
 
 @pytest.mark.parametrize(
-    "spoil", [text_named_wav, picture, empty_folder, no_folder, fifo, too_short]
+    "spoil",
+    [
+        only_bad_files,
+        an_empty_folder,
+        nothing_registered,
+        no_folder,
+        too_short,
+        a_changed_file,
+        a_broken_manifest,
+        no_derivatives,
+        not_for_sale,
+        expired,
+        too_little_for_the_profile,
+    ],
 )
-def test_a_mistake_in_the_sources_is_named_once_and_leaves_nothing(
-    tiny_home: Home, morphene: Run, spoil: Callable[[Path], str]
+def test_a_mistake_in_the_sources_is_named_once_before_anything_is_trained(
+    tiny_home: Home, morphene: Run, spoil: Callable[[InstrumentPaths], str]
 ) -> None:
     paths = tiny_home.instrument("pyroviolin")
-    named = spoil(paths.sources("nonmusical"))
+    named = spoil(paths)
     done = morphene("run", "pyroviolin", "--json", home=tiny_home.path)
     assert done.returncode == 1
     outcome = json.loads(done.stdout)
@@ -72,17 +132,33 @@ def test_a_mistake_in_the_sources_is_named_once_and_leaves_nothing(
     kinds = [event.event_type for event in events]
     assert kinds.count(dg.DagsterEventType.STEP_FAILURE) == 1
     assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in kinds
-    assert not paths.audio("nonmusical").exists()
     assert not paths.preprocessed_db.exists()
     assert not paths.models.exists()
+
+
+def test_a_non_commercial_release_may_use_what_a_commercial_one_may_not(
+    tiny_home: Home, morphene: Run
+) -> None:
+    paths = tiny_home.instrument("pyroviolin")
+    named = too_little_for_the_profile(paths)  # so that this run, too, ends before the training
+    not_for_sale(paths)
+    settings = tiny_home.settings.read_text()
+    release = 'release = "{}"'.format
+    tiny_home.settings.write_text(
+        settings.replace(release("commercial"), release("noncommercial"), 1)
+    )
+    done = morphene("run", "pyroviolin", "--json", home=tiny_home.path)
+    assert named in json.loads(done.stdout)["error"]
 
 
 def test_production_without_a_gpu_is_refused_without_retry(
     tiny_home: Home, morphene: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    done = morphene("run", "pyroviolin", "--profile", "production", "--json", home=tiny_home.path)
+    profile = Path(tiny_home.profiles / "needs_gpu.toml")
+    profile.write_text((tiny_home.profiles / "tiny.toml").read_text() + "requires_gpu = true\n")
+    done = morphene("run", "pyroviolin", "--profile", "needs_gpu", "--json", home=tiny_home.path)
     outcome = json.loads(done.stdout)
     assert outcome["status"] == "FAILURE"
-    assert "production" in outcome["error"]
+    assert "needs_gpu" in outcome["error"]
     assert len(outcome["error"].splitlines()) <= 2

@@ -22,8 +22,8 @@ def prepared(folder: Path, lengths: list[int], seed: int) -> PreparedAudio:
     for index, frames in enumerate(lengths):
         name = f"training/{index:04d}.wav"
         write_wav(folder / name, noise.uniform(-1, 1, frames).astype(np.float32))
-        seconds = frames / SAMPLE_RATE
-        pieces.append(Piece(name, "training", "x.wav", "0", 0, seconds, frames, f"{seed}-{index}"))
+        spans = ((0.0, frames / SAMPLE_RATE),)
+        pieces.append(Piece(name, "training", "x.wav", "0", spans, frames, f"{seed}-{index}"))
     return PreparedAudio(folder, "0", AudioSettings(), (), tuple(pieces))
 
 

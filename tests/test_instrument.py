@@ -54,7 +54,7 @@ def test_both_sources_list_each_raw_file_with_its_hash(demo: Home, paths: Instru
         for role in ROLES:
             event = dagster.get_latest_materialization_event(dg.AssetKey(f"{role}_source"))
             assert event and event.asset_materialization
-            table = event.asset_materialization.metadata["files"].value
+            table = event.asset_materialization.metadata["verdicts"].value
             listed = {row.data["file"]: row.data["sha256"] for row in table.records}
             there = {f.name: sha256(f) for f in paths.sources(role).glob("*.wav")}
             assert listed == there

@@ -42,7 +42,9 @@ def test_the_same_training_is_the_same_folder_and_another_is_not(
     tiny_home: Home, profile: Profile
 ) -> None:
     assert begin(tiny_home, profile) == begin(tiny_home, profile)
-    changed = profile.model_copy(update={"description": "another"})
+    asked_for_more = profile.model_copy(update={"description": "another", "source_hours": 2.0})
+    assert begin(tiny_home, asked_for_more) == begin(tiny_home, profile)
+    changed = profile.model_copy(update={"latent_size": profile.latent_size * 2})
     assert begin(tiny_home, changed) != begin(tiny_home, profile)
     assert training_id(profile, "1") != training_id(profile, "2")
 

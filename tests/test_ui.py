@@ -2,19 +2,27 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from morphene_core.audio.wav import write_wav
+from morphene_core.delivery import verify_delivery
+from morphene_core.files import read_json
 from morphene_core.home import Home
+from morphene_core.sources.collect import add_source
+from morphene_core.sources.manifest import read_manifest
+from morphene_core.synthesis import fire_takes
 from morphene_core.training import current_training
 
 pytestmark = pytest.mark.slow
@@ -30,6 +38,9 @@ mutation ($params: ExecutionParams!) {
 }"""
 CANCEL = "mutation ($id: String!) { terminateRun(runId: $id) { __typename } }"
 STATUS = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+STALENESS = """
+{ assetNodes { assetKey { path } staleStatus(partition: "pyroviolin") } }
+"""
 LOGS = """
 query ($id: ID!) {
   logsForRun(runId: $id) {
@@ -66,10 +77,12 @@ class Server:
         entries = self.ask(locations)["workspaceOrError"]["locationEntries"]
         return [entry["loadStatus"] for entry in entries] == ["LOADED"]
 
-    def launch(self, job: str) -> str:
+    def launch(self, job: str, *only: str) -> str:
+        """Launch a job, or of its assets those that are named."""
         tags = [{"key": "dagster/partition", "value": "pyroviolin"}]
+        selection = {"assetSelection": [{"path": [asset]} for asset in only]} if only else {}
         params = {
-            "selector": REPOSITORY | {"jobName": job},
+            "selector": REPOSITORY | {"jobName": job} | selection,
             "mode": "default",
             "executionMetadata": {"tags": tags},
         }
@@ -80,32 +93,46 @@ class Server:
     def status(self, run_id: str) -> str:
         return str(self.ask(STATUS, id=run_id)["runOrError"]["status"])
 
+    def staleness(self) -> dict[str, str]:
+        """Return whether the UI shows each asset of Pyroviolin as stale."""
+        nodes = self.ask(STALENESS)["assetNodes"]
+        return {node["assetKey"]["path"][0]: node["staleStatus"] for node in nodes}
 
-@pytest.fixture
-def server(tiny_home: Home, tmp_path: Path, wait_until: Callable[..., None]) -> Iterator[Server]:
-    """Run `morphene up` on a project folder whose training is long enough to be cancelled."""
-    profile = tiny_home.profiles / "tiny.toml"
-    text = profile.read_text().replace("phase_1_steps = 60", "phase_1_steps = 2000")
-    profile.write_text(text.replace("total_steps = 80", "total_steps = 3000"))
+
+@contextmanager
+def served(home: Home, wait_until: Callable[..., None]) -> Iterator[Server]:
+    """Run `morphene up` on a project folder."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    with (tmp_path / "up.log").open("wb") as output:
+    with (home.path / "up.log").open("wb") as output:
         process = subprocess.Popen(
             [Path(sys.executable).with_name("morphene"), "up", "--port", str(port)],
-            env=os.environ | {"MORPHENE_HOME": str(tiny_home.path)},
+            env=os.environ | {"MORPHENE_HOME": str(home.path)},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         server = Server(port)
-        wait_until(server.is_up, 90)
-        yield server
-        process.send_signal(signal.SIGINT)
         try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            wait_until(server.is_up, 90)
+            yield server
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def server(tiny_home: Home, wait_until: Callable[..., None]) -> Iterator[Server]:
+    """Serve a project folder whose training is long enough to be cancelled."""
+    profile = tiny_home.profiles / "tiny.toml"
+    text = profile.read_text().replace("phase_1_steps = 60", "phase_1_steps = 2000")
+    profile.write_text(text.replace("total_steps = 80", "total_steps = 3000"))
+    with served(tiny_home, wait_until) as server:
+        yield server
 
 
 def listening_addresses(port: int) -> set[str]:
@@ -139,3 +166,27 @@ def test_a_run_launched_in_the_ui_takes_the_settings_profile_and_a_cancel_reache
     assert record.training_profile.name == "tiny"
     assert 0 < record.step < 3000
     assert not record.finished
+
+
+def test_a_source_that_changes_makes_the_instrument_stale_and_its_delivery_keeps_its_hashes(
+    demo: Home, tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    home = Home(tmp_path / "home")
+    shutil.copytree(demo.path, home.path, symlinks=True)
+    paths = home.instrument("pyroviolin")
+    delivered = read_json(paths.final / "metadata.json")["lineage"]["sources"]
+    before = {f.sha256 for s in read_manifest(paths.manifest("musical")).source for f in s.files}
+    assert {s["sha256"] for s in delivered if s["role"] == "musical"} == before
+    with served(home, wait_until) as server:
+        assert set(server.staleness().values()) == {"FRESH"}
+        take = next(fire_takes(12))
+        write_wav(tmp_path / "another take.wav", take.audio)
+        name = read_manifest(paths.manifest("musical")).source[0].name
+        add_source(paths, "musical", {"name": name}, [tmp_path / "another take.wav"])
+        run_id = server.launch("prepare", "musical_source")
+        wait_until(lambda: server.status(run_id) == "SUCCESS", 60)
+        stale = {asset for asset, status in server.staleness().items() if status == "STALE"}
+    assert stale == {"musical_audio", "delivery"}
+    metadata = verify_delivery(paths.final)
+    assert metadata["lineage"]["sources"] == delivered
+    assert {(s["licence"], s["origin"]) for s in delivered} == {("CC0-1.0", "synthesized")}

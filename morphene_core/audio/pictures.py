@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from morphene_core.audio.coverage import Coverage
+
 Audio = NDArray[np.floating[Any]]
 
 _INK = "#24292f"
@@ -27,6 +29,9 @@ _WINDOW = 2048
 _FRAMES_PER_COLUMN = 4
 _LOWEST_HZ = 40.0
 _RANGE_DB = 80.0
+_FEW_CELLS = 12
+_MISSING = "#f3c9bf"
+_FEWEST_SECONDS, _MOST_SECONDS = 0.1, 100.0
 
 
 def waveform_png(audio: Audio, sample_rate: int, title: str) -> bytes:
@@ -129,6 +134,37 @@ def curves_png(
     return _png(draw, title, 3.6)
 
 
+def coverage_png(coverage: "Coverage", title: str) -> bytes:
+    """Draw what recordings cover: notes or brightness across, dynamics or density upwards.
+
+    The colour tells the seconds, logarithmically. Cells that are still missing are reddish, empty
+    ones that nobody asks for are hatched.
+
+    Args:
+        coverage: what to draw.
+        title: text above; the percentage is added.
+    """
+
+    def draw(figure: "Figure") -> None:
+        axes = figure.subplots()
+        _draw_coverage(axes, coverage)
+        unasked = ~np.array(coverage.expected) & (np.array(coverage.seconds) == 0)
+        _draw_hatches(axes, unasked.T)
+        if len(coverage.rows) < _FEW_CELLS:
+            _label_cells(axes, np.array(coverage.seconds).T)
+        picked = _picked_rows(coverage)
+        axes.set_xticks(
+            [i + 0.5 for i in picked], [coverage.rows[i] for i in picked], va="baseline"
+        )
+        axes.set_yticks(np.arange(len(coverage.columns)) + 0.5, coverage.columns)
+        axes.tick_params(length=0)
+        axes.tick_params(axis="x", pad=11)
+        axes.spines[["left", "bottom"]].set_visible(False)
+
+    height = 1.2 + 0.32 * len(coverage.columns)
+    return _png(draw, f"{title}: {coverage.percentage:.0f} %", height)
+
+
 def _draw_curve(
     axes: "Axes", name: str, curve: tuple[Sequence[float], Sequence[float]], index: int
 ) -> NDArray[np.float64]:
@@ -213,6 +249,53 @@ def _band_levels(audio: Audio, sample_rate: int, edges: NDArray[np.float64]) -> 
     levels = 10 * np.log10(np.maximum(bands / max(bands.max(), 1e-20), 1e-12))
     shown: NDArray[np.float64] = levels.T
     return shown
+
+
+def _draw_coverage(axes: "Axes", coverage: "Coverage") -> None:
+    from matplotlib.colors import ListedColormap, LogNorm
+
+    seconds, expected = np.array(coverage.seconds).T, np.array(coverage.expected).T
+    missing = expected & ~np.array(coverage.covered).T
+    there = np.where(missing | (seconds == 0), np.nan, seconds)
+    norm = LogNorm(_FEWEST_SECONDS, _MOST_SECONDS, clip=True)
+    lines: Any = {"edgecolors": "white", "linewidth": 0.8}
+    image = axes.pcolormesh(there, cmap="GnBu", norm=norm, **lines)
+    axes.pcolormesh(np.where(missing, 1.0, np.nan), cmap=ListedColormap([_MISSING]), **lines)
+    hint = "reddish: still missing" + ("" if expected.all() else ", hatched: not asked for")
+    axes.set_title(hint, loc="right", fontsize=8.5, color=_QUIET)
+    bar = axes.figure.colorbar(image, ax=axes, pad=0.01, aspect=12)
+    bar.set_ticks([0.1, 1, 10, 100], labels=["0.1", "1", "10", "100 s"])
+    bar.minorticks_off()
+    bar.outline.set_visible(False)
+
+
+def _draw_hatches(axes: "Axes", cells: NDArray[np.bool_]) -> None:
+    from matplotlib.patches import Rectangle
+
+    for row, column in np.argwhere(cells):
+        axes.add_patch(
+            Rectangle(
+                (column, row), 1, 1, fill=False, hatch="///", edgecolor="#d0d7de", linewidth=0
+            )
+        )
+
+
+def _label_cells(axes: "Axes", seconds: NDArray[np.float64]) -> None:
+    for (row, column), value in np.ndenumerate(seconds):
+        if value:
+            colour = "white" if value > _MOST_SECONDS / 6 else _INK
+            axes.text(
+                column + 0.5, row + 0.5, f"{value:,.0f} s", ha="center", va="center", color=colour
+            )
+
+
+def _picked_rows(coverage: "Coverage") -> list[int]:
+    """Return which rows to label: all of a few; of many notes the ends, and each C between."""
+    rows, last = coverage.rows, len(coverage.rows) - 1
+    if last < _FEW_CELLS:
+        return list(range(last + 1))
+    between = [i for i in range(3, last - 2) if rows[i][0] == "C" and "#" not in rows[i]]
+    return [0, *between, last]
 
 
 def _seconds(audio: Audio, sample_rate: int) -> float:

@@ -1,98 +1,129 @@
 """From raw recordings to the audio that an instrument is trained and judged on.
 
-Two passes over the files, one file in memory at a time: the first measures, the second writes.
-What a recording session is worth relative to another is made equal; what happened within a
-session, a soft note beside a loud one, is kept.
+Two passes over the files, block by block: the first measures, the second writes. What a recording
+session is worth relative to another is made equal; what happened within a session, a soft note
+beside a loud one, is kept.
 """
 
-import re
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from morphene_core.audio.holdout import Span, heldout_length, heldout_spans, split_at
+from morphene_core.audio.holdout import Span
 from morphene_core.audio.loudness import (
     CELLS_PER_SECOND,
+    SILENT_PEAK,
+    KWeightedCells,
+    Powers,
+    TruePeak,
     block_powers,
-    cell_powers,
     gated_lufs,
-    k_weighted_cells,
-    true_peak_dbtp,
 )
+from morphene_core.audio.mono import mono_blocks
+from morphene_core.audio.pieces import PlannedPiece, WrittenPieces, plan_pieces, write_pieces
 from morphene_core.audio.prepared import (
     AudioSettings,
-    Piece,
+    Limit,
     PreparedAudio,
+    Recording,
     Session,
     write_index,
 )
-from morphene_core.audio.wav import SAMPLE_RATE, Mono, read_resampled, write_wav
+from morphene_core.audio.threads import Advance, in_threads
+from morphene_core.audio.trim import Silence, kept_spans
+from morphene_core.audio.wav import SAMPLE_RATE, Mono
 from morphene_core.errors import InputError
 from morphene_core.files import atomic_folder, sha256
 from morphene_core.progress import Progress, Report, clock, silent
-from morphene_core.sources.register import SILENT_PEAK, SourceFile, SourceRegister
 
 _CELL = SAMPLE_RATE // CELLS_PER_SECOND
+_SILENT_DBTP = 20 * float(np.log10(SILENT_PEAK))
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+_State = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class _Measure:
-    """What the first pass keeps of a file: powers of 10 ms cells, plain and K-weighted."""
+    """What the first pass keeps of a file; the cells are K-weighted powers of 10 ms."""
 
-    source: SourceFile
+    recording: Recording
+    state: _State
     frames: int
-    powers: NDArray[np.float64]
-    weighted: NDArray[np.float64]
+    cells: Powers
     true_peak: float
-    trimmed: Span = (0, 0)
+    spans: tuple[Span, ...] = ()  # what is kept, in cells
 
     @property
-    def folder(self) -> str:
-        return str(PurePosixPath(self.source.path).parent)
+    def samples(self) -> list[Span]:
+        """What is kept, in samples."""
+        return [(start * _CELL, min(self.frames, end * _CELL)) for start, end in self.spans]
+
+    @property
+    def kept(self) -> int:
+        """How many samples are kept."""
+        return sum(end - start for start, end in self.samples)
+
+    @property
+    def kept_cells(self) -> Powers:
+        """The cells that are kept."""
+        return np.concatenate([np.empty(0), *(self.cells[a:b] for a, b in self.spans)])
 
 
 def prepare_audio(
-    register: SourceRegister,
+    source_folder: Path,
+    recordings: Sequence[Recording],
+    source_version: str,
     folder: Path,
     settings: AudioSettings = AudioSettings(),
     report: Report = silent,
 ) -> PreparedAudio:
-    """Bring recordings to mono 48 kHz, even loudness and no silent ends, and hold some out.
+    """Bring recordings to mono 48 kHz, even loudness and no long silence, and hold some out.
 
     Channels are averaged. Each recording session (folder of source files) gets one gain: to the
-    target loudness, less where its true peak would pass the ceiling. The same input gives the same
-    bytes.
+    target loudness, less where its true peak would pass the ceiling or where the gain would be
+    absurd. The same input gives the same bytes. Memory does not grow with the length of a file.
 
     Args:
-        register: the recordings.
+        source_folder: the folder of the recordings.
+        recordings: which of its files to prepare.
+        source_version: ``data_version`` of the recordings, for the record.
         folder: where to publish ``training/``, ``heldout/`` and ``audio.json``; what stood there
             before is replaced as a whole.
         settings: how to prepare.
         report: takes lines about the progress.
 
     Raises:
-        InputError: a recording changed since it was registered, a session is silent as mono, or
-            less than ``settings.least_seconds`` remain without silent ends.
+        InputError: a recording is not what it was when it was registered, all of them are silent
+            as mono, less than ``settings.least_seconds`` remain without silence, or the disk is
+            full.
     """
-    measures = _measure_all(register, report)
     sessions: list[Session] = []
     kept: list[_Measure] = []
-    for name, group in groupby(sorted(measures, key=lambda m: m.folder), lambda m: m.folder):
-        session, files = _level(register.folder / name, name, list(group), settings)
-        for path in session.left_out:
-            report(f"Left out {register.folder / path}: silent beside the rest of its folder")
+    measures = _measure_all(source_folder, recordings, report)
+    for name, group in groupby(measures, lambda m: m.recording.folder):
+        session, files = _level(name, list(group), settings)
         sessions.append(session)
         kept += files
-    kept.sort(key=lambda m: m.source.path)
-    _require_enough(register.folder, kept, settings)
-    with atomic_folder(folder) as partial:
-        gains = {session.folder: session.gain_db for session in sessions}
-        pieces = _write_all(register, partial, kept, gains, settings, report)
+        for path in session.left_out:
+            report(f"Left out {source_folder / path}: silent beside its folder, or silent as mono")
+    _require_sound(source_folder, sessions)
+    _require_enough(source_folder, kept, settings)
+    kept.sort(key=lambda m: m.recording.path)
+    with _space_for(folder), atomic_folder(folder) as partial:
+        gains = {session.folder: 10 ** (session.gain_db / 20) for session in sessions}
+        written = _write_all(source_folder, partial, kept, gains, settings, report)
         prepared = PreparedAudio(
-            partial, register.data_version, settings, tuple(sessions), tuple(pieces)
+            partial,
+            source_version,
+            settings,
+            tuple(_measured_again(session, written) for session in sessions),
+            tuple(piece for file in written for piece in file.pieces),
         )
         write_index(prepared)
     report(
@@ -102,149 +133,158 @@ def prepare_audio(
     return replace(prepared, folder=folder)
 
 
-def _measure_all(register: SourceRegister, report: Report) -> list[_Measure]:
-    progress = Progress("Measuring audio", register.seconds, report, "s")
-    measures, done = [], 0.0
-    for source in register.files:
-        measures.append(_measure(register.folder, source))
-        done += source.seconds
-        progress.advance(done, source.path)
-    return measures
+def _measure_all(folder: Path, recordings: Sequence[Recording], report: Report) -> list[_Measure]:
+    """Measure files; sorted by session and path."""
+    progress = Progress("Measuring audio", sum(r.seconds for r in recordings), report, "s")
+    ordered = sorted(recordings, key=lambda r: (r.folder, r.path))
+    return in_threads(lambda r, advance: _measure(folder, r, advance), ordered, progress)
 
 
-def _measure(folder: Path, source: SourceFile) -> _Measure:
-    audio = read_resampled(folder / source.path)
-    if sha256(folder / source.path) != source.sha256:
-        raise InputError(f"{folder / source.path} changed since it was registered. Start again.")
+def _measure(folder: Path, recording: Recording, advance: Advance) -> _Measure:
+    path = folder / recording.path
+    state = _state(path)
+    if sha256(path) != recording.sha256:
+        raise _changed(path)
+    frames = 0
+    cells, peak = KWeightedCells(SAMPLE_RATE), TruePeak()
+    for block in mono_blocks(path, recording.dc_offset):
+        cells.feed(block)
+        peak.feed(block)
+        frames += len(block)
+        advance(len(block) / SAMPLE_RATE)
     # Whole cells to the very end, lest the last milliseconds of a file be without a level.
-    padded = np.pad(audio, (0, -len(audio) % _CELL))
-    return _Measure(
-        source,
-        len(audio),
-        cell_powers(padded, _CELL),
-        k_weighted_cells(padded, SAMPLE_RATE),
-        true_peak_dbtp(audio),
-    )
+    cells.feed(np.zeros(-frames % _CELL))
+    return _Measure(recording, state, frames, cells.result(), peak.result())
 
 
 def _level(
-    path: Path, name: str, files: list[_Measure], settings: AudioSettings
+    name: str, files: list[_Measure], settings: AudioSettings
 ) -> tuple[Session, list[_Measure]]:
     """Trim the files of a session and find its gain."""
-    loudest = max(float(file.powers.max(initial=0.0)) for file in files)
-    if loudest <= SILENT_PEAK**2:
-        raise InputError(
-            f"{path} is silent as mono: the channels of its recordings cancel each other."
-            " Invert one channel or keep only one."
-        )
-    threshold = loudest * 10 ** (settings.silence_db / 10)
-    trimmed = [replace(file, trimmed=_trim(file, threshold, settings)) for file in files]
-    kept = [file for file in trimmed if file.trimmed[1]]
-    blocks = np.concatenate([block_powers(_cells_of(file)) for file in kept])
-    lufs, peak = gated_lufs(blocks), max(file.true_peak for file in kept)
-    gain = min(settings.loudness_lufs - lufs, settings.true_peak_dbtp - peak)
-    after = gated_lufs(blocks * 10 ** (gain / 10))
-    left_out = tuple(file.source.path for file in trimmed if not file.trimmed[1])
-    session = Session(name, gain, _finite(lufs), _finite(after), peak, peak + gain, left_out)
+    original = sum(file.frames for file in files) / SAMPLE_RATE
+    if max(file.true_peak for file in files) <= _SILENT_DBTP:
+        paths = tuple(file.recording.path for file in files)
+        return Session(name, original_seconds=original, left_out=paths), []
+    silence = Silence([file.cells for file in files], settings)
+    trimmed = [
+        replace(file, spans=kept_spans(silence.sounding(file.cells), settings)) for file in files
+    ]
+    kept = [file for file in trimmed if file.spans]
+    lufs = gated_lufs(np.concatenate([block_powers(file.kept_cells) for file in kept]))
+    peak = max(file.true_peak for file in kept)
+    gain, limit = _gain(lufs, peak, settings)
+    session = Session(
+        name,
+        original_seconds=original,
+        left_out=tuple(file.recording.path for file in trimmed if not file.spans),
+        kept_seconds=sum(file.kept for file in kept) / SAMPLE_RATE,
+        silence_dbfs=10 * float(np.log10(silence.power)),
+        silence_share=_silence_share(kept, silence),
+        gain_db=gain,
+        limited_by=limit,
+        lufs_before=_finite(lufs),
+        true_peak_before_dbtp=peak,
+    )
     return session, kept
 
 
-def _trim(file: _Measure, threshold: float, settings: AudioSettings) -> Span:
-    """Return the part of a file from its first to its last sound, with padding."""
-    sounding = np.flatnonzero(file.powers >= threshold)
-    if not len(sounding):
-        return 0, 0
-    before = round(settings.pad_before_seconds * CELLS_PER_SECOND)
-    after = round(settings.pad_after_seconds * CELLS_PER_SECOND)
-    first, last = int(sounding[0]), int(sounding[-1]) + 1
-    return max(0, first - before) * _CELL, min(file.frames, (last + after) * _CELL)
+def _silence_share(files: Sequence[_Measure], silence: Silence) -> float:
+    kept = [silence.sounding(file.cells)[start:end] for file in files for start, end in file.spans]
+    return 1 - float(np.concatenate(kept).mean())
 
 
-def _cells_of(file: _Measure) -> NDArray[np.float64]:
-    start, end = file.trimmed
-    return file.weighted[start // _CELL : -(-end // _CELL)]
+def _gain(lufs: float, true_peak: float, settings: AudioSettings) -> tuple[float, Limit]:
+    limits: list[tuple[float, Limit]] = [
+        (settings.loudness_lufs - lufs, "loudness"),
+        (settings.true_peak_dbtp - true_peak, "true peak"),
+        (settings.max_gain_db, "gain"),
+    ]
+    return min(limits, key=lambda limit: limit[0])
+
+
+def _write_all(
+    source_folder: Path,
+    folder: Path,
+    files: Sequence[_Measure],
+    gains: dict[str, float],
+    settings: AudioSettings,
+    report: Report,
+) -> list[WrittenPieces]:
+    for name in ("training", "heldout"):
+        (folder / name).mkdir()
+    plans = plan_pieces([(file.recording, file.samples) for file in files], settings)
+    progress = Progress("Writing audio", sum(f.frames for f in files) / SAMPLE_RATE, report, "s")
+
+    def write(job: tuple[_Measure, tuple[PlannedPiece, ...]], advance: Advance) -> WrittenPieces:
+        file, pieces = job
+        path = source_folder / file.recording.path
+        blocks = _counted(mono_blocks(path, file.recording.dc_offset), advance)
+        gain = gains[file.recording.folder]
+        written = write_pieces(folder, file.recording, blocks, pieces, gain, settings.fade_seconds)
+        if _state(path) != file.state:
+            raise _changed(path)
+        return written
+
+    return in_threads(write, list(zip(files, plans, strict=True)), progress)
+
+
+def _counted(blocks: Iterator[Mono], advance: Advance) -> Iterator[Mono]:
+    for block in blocks:
+        yield block
+        advance(len(block) / SAMPLE_RATE)
+
+
+def _measured_again(session: Session, written: Sequence[WrittenPieces]) -> Session:
+    """Add what was measured on the written pieces of a session."""
+    files = [file for file in written if file.recording.folder == session.folder]
+    if not files:
+        return session
+    lufs = gated_lufs(np.concatenate([file.blocks for file in files]))
+    peak = max(file.true_peak for file in files)
+    return replace(session, lufs_after=_finite(lufs), true_peak_after_dbtp=_finite(peak))
 
 
 def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None  # JSON has no infinity
 
 
-def _length(file: _Measure) -> int:
-    return file.trimmed[1] - file.trimmed[0]
+def _require_sound(folder: Path, sessions: Sequence[Session]) -> None:
+    if sessions and not any(session.kept_seconds for session in sessions):
+        raise InputError(
+            f"{folder} is silent as mono: the channels of its recordings cancel each other."
+            " Invert one channel or keep only one."
+        )
 
 
-def _require_enough(folder: Path, files: list[_Measure], settings: AudioSettings) -> None:
-    seconds = sum(map(_length, files)) / SAMPLE_RATE
+def _require_enough(folder: Path, files: Sequence[_Measure], settings: AudioSettings) -> None:
+    seconds = sum(file.kept for file in files) / SAMPLE_RATE
     if seconds < settings.least_seconds:
         raise InputError(
-            f"{folder} holds {seconds:.1f} s of audio without silent ends, too little to train on."
+            f"{folder} holds {seconds:.1f} s of audio without silence, too little to train on."
             f" Add recordings: {settings.least_seconds:g} s at least, better 10 minutes or more."
         )
 
 
-def _write_all(
-    register: SourceRegister,
-    folder: Path,
-    files: list[_Measure],
-    gains: dict[str, float],
-    settings: AudioSettings,
-    report: Report,
-) -> list[Piece]:
-    parts = _split([_length(file) for file in files], settings)
-    digits = max(4, len(str(len(parts))))
-    progress = Progress("Writing audio", sum(map(_length, files)) / SAMPLE_RATE, report, "s")
-    pieces: list[Piece] = []
-    for index, group in groupby(parts, lambda part: part[0]):
-        file = files[index]
-        audio = read_resampled(register.folder / file.source.path)
-        audio *= np.float32(10 ** (gains[file.folder] / 20))
-        for _, (start, end), held in group:
-            name = f"{len(pieces):0{digits}d}_{_safe(file.source.path)}.wav"
-            relative = f"{'heldout' if held else 'training'}/{name}"
-            span = (file.trimmed[0] + start, file.trimmed[0] + end)
-            pieces.append(_write_piece(folder, relative, file.source, audio, span, settings))
-        progress.advance(sum(piece.frames for piece in pieces) / SAMPLE_RATE, file.source.path)
-    return pieces
+def _state(path: Path) -> _State:
+    """Return what tells cheaply whether a file was changed."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _split(lengths: list[int], settings: AudioSettings) -> list[tuple[int, Span, bool]]:
-    wanted = heldout_length(
-        sum(lengths),
-        settings.heldout_share,
-        round(settings.heldout_min_seconds * SAMPLE_RATE),
-        round(settings.heldout_max_seconds * SAMPLE_RATE),
-    )
-    shortest = round(settings.heldout_stretch_seconds * SAMPLE_RATE)
-    return split_at(lengths, heldout_spans(lengths, wanted, settings.heldout_stretches, shortest))
+def _changed(path: Path) -> InputError:
+    return InputError(f"{path} changed since it was registered. Start again.")
 
 
-def _write_piece(
-    folder: Path, file: str, source: SourceFile, audio: Mono, span: Span, settings: AudioSettings
-) -> Piece:
-    start, end = span
-    write_wav(folder / file, _faded(audio[start:end], settings.fade_seconds))
-    return Piece(
-        file,
-        "heldout" if file.startswith("heldout/") else "training",
-        source.path,
-        source.sha256,
-        start / SAMPLE_RATE,
-        end / SAMPLE_RATE,
-        end - start,
-        sha256(folder / file),
-    )
-
-
-def _faded(audio: Mono, seconds: float) -> Mono:
-    """Return a copy with linear fades, shorter ones in a piece of under two fades."""
-    length = min(round(seconds * SAMPLE_RATE), len(audio) // 2)
-    ramp = np.linspace(0, 1, length, endpoint=False, dtype=np.float32)
-    faded = audio.copy()
-    faded[:length] *= ramp
-    faded[len(faded) - length :] *= ramp[::-1]
-    return faded
-
-
-def _safe(path: str) -> str:
-    """Return a file's stem as every file system and command line takes it."""
-    return re.sub(r"[^A-Za-z0-9-]+", "_", PurePosixPath(path).stem).strip("_")[:60] or "audio"
+@contextmanager
+def _space_for(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise InputError(
+            f"No space left to write {folder} ({error.strerror}). Free disk space and start again."
+        ) from error

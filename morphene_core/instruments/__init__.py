@@ -1,5 +1,6 @@
 """The instruments of the catalogue."""
 
+import re
 from difflib import get_close_matches
 
 from morphene_core.instruments.catalogue import load_catalogue
@@ -31,7 +32,7 @@ def get_poc_instrument() -> Instrument:
 
 
 def _similar(wanted: str) -> list[Instrument]:
-    if wanted.lstrip("-").isdigit():
+    if re.fullmatch(r"-?[0-9]{1,9}", wanted):
         nearest = sorted(ALL_INSTRUMENTS, key=lambda i: abs(i.number - int(wanted)))[:3]
         return sorted(nearest, key=lambda i: i.number)
     names = {i.slug: i for i in ALL_INSTRUMENTS} | {i.name.casefold(): i for i in ALL_INSTRUMENTS}

@@ -53,7 +53,9 @@ def _read(path: Path) -> tuple[list[Entry], bool]:
     unknown = set(data) - {"instrument", "replace"}
     entries = data.get("instrument", [])
     if unknown or not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        what = f"{sorted(unknown)[0]!r} is unknown" if unknown else "instrument is no list of tables"
+        what = (
+            f"{sorted(unknown)[0]!r} is unknown" if unknown else "instrument is no list of tables"
+        )
         raise InputError(f"{path}: {what}. A catalogue holds [[instrument]] entries and `replace`.")
     replace = data.get("replace", False)
     if not isinstance(replace, bool):
@@ -83,8 +85,6 @@ def _instrument(entry: Entry, path: Path) -> Instrument:
         field = ".".join(str(part) for part in first["loc"]) or "range"
         reason = first["msg"].removeprefix("Value error, ")
         raise InputError(f"{path}: {_label(entry)}: {field}: {reason}.") from error
-    except TypeError as error:  # a key that is no name
-        raise InputError(f"{path}: {_label(entry)}: {error}.") from error
 
 
 def _label(entry: Entry) -> str:

@@ -3,7 +3,15 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 Tier = Literal["flagship", "strong", "experimental"]
 TIERS: tuple[Tier, ...] = ("flagship", "strong", "experimental")
@@ -13,7 +21,12 @@ DYNAMICS: tuple[Dynamic, ...] = ("ppp", "pp", "p", "mp", "mf", "f", "ff", "fff")
 
 Texture = Literal["stationary", "granular", "impulsive", "pitched", "modulated"]
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+# Long texts are broken into lines in the file; what they are shown in breaks them anew.
+Line = Annotated[
+    str,
+    StringConstraints(min_length=1),
+    BeforeValidator(lambda text: " ".join(text.split()) if isinstance(text, str) else text),
+]
 Lines = Annotated[tuple[Line, ...], Field(min_length=1)]
 
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -64,7 +77,7 @@ class Instrument(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    number: Annotated[int, Field(ge=1)]
+    number: Annotated[int, Field(ge=1, strict=True)]
     slug: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
     name: Line
     tier: Tier

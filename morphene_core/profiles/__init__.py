@@ -80,6 +80,7 @@ class Profile(BaseModel):
         latent_size: dimensions of the latent space.
         exported_latents: latents that the exported model shows, the same for every instrument.
         bindings: gin bindings on top, as ``rave train --override`` takes them.
+        source_hours: audio that each source has to have, after preparation.
         reference_seconds: length of the audit's reference excerpt of each source.
         training: schedule and data loading.
     """
@@ -93,6 +94,7 @@ class Profile(BaseModel):
     latent_size: Count
     exported_latents: Count
     bindings: tuple[str, ...] = ()
+    source_hours: Annotated[float, Field(ge=0)] = 0.0
     reference_seconds: Annotated[float, Field(gt=0)] = 10.0
     training: Training
 
@@ -110,8 +112,8 @@ class Profile(BaseModel):
 
     @property
     def version(self) -> str:
-        """Hash of everything in the profile."""
-        return combined_hash([self.model_dump_json()])
+        """Hash of everything in the profile that makes a difference to a training."""
+        return combined_hash([self.model_dump_json(exclude={"description", "source_hours"})])
 
 
 def profile_names(own: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """What was found in one raw audio file: facts, and findings that accept or reject it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Verdict = Literal["accepted", "warning", "rejected"]
@@ -54,7 +54,7 @@ class Examination:
         peak_dbfs: largest sample of any channel; -200 for silence.
         dc_offset: mean of the mono mix, full scale 1.0.
         findings: what is wrong with it.
-        sketch: long-term spectrum, independent of level, by which duplicates are suspected.
+        sketch: by which copies are suspected (see `morphene_core.sources.sketch`).
         coverage: counts for the coverage of the instrument (see `morphene_core.audio.coverage`).
     """
 
@@ -74,3 +74,21 @@ class Examination:
     def seconds(self) -> float:
         """Duration of what can be read."""
         return self.frames / self.sample_rate if self.sample_rate else 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the findings come to."""
+        if any(finding.rejects for finding in self.findings):
+            return "rejected"
+        return "warning" if self.findings else "accepted"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the examination as plain data for JSON."""
+        findings = [asdict(finding) for finding in self.findings]
+        return asdict(self) | {"findings": findings, "sketch": list(self.sketch)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Examination":
+        """Return the examination that ``to_json`` made ``data`` from."""
+        findings = tuple(Finding(**finding) for finding in data["findings"])
+        return cls(**(data | {"findings": findings, "sketch": tuple(data["sketch"])}))

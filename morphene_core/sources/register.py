@@ -1,281 +1,276 @@
-"""The raw source files of an instrument: found, probed and registered.
+"""The register of a role's recordings: every file with its verdict.
 
-A source that is damaged must be noticed here, within seconds and by name, rather than as a strange
-sound in an instrument that was trained for days. Every file is therefore read from end to end.
+The manifest says what ought to be there, the folder what is; the register holds both against each
+other, once every file has been read.
 """
 
-import errno
-import hashlib
-import os
-import re
-import stat
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soundfile
-
+from morphene_core.audio.coverage import coverage_counter
 from morphene_core.errors import InputError
-from morphene_core.files import combined_hash
-from morphene_core.home import Role
+from morphene_core.files import combined_hash, read_json, sha256, write_json
+from morphene_core.home import InstrumentPaths, Role
 from morphene_core.progress import Progress, Report, silent
+from morphene_core.sources.duplicates import find_duplicates
+from morphene_core.sources.examination import Examination, Finding, Verdict
+from morphene_core.sources.examine import examine
+from morphene_core.sources.listing import is_folder, is_text, megabytes, printable, source_paths
+from morphene_core.sources.manifest import File, Manifest, Source, read_manifest
 
-SILENT_PEAK = 2.0**-15
-"""A peak up to one step of 16-bit audio (-90 dBFS) is dither, not sound."""
+VERSION = 1
+"""Of the examination. Files are examined anew when it rises."""
 
-_BLOCK_FRAMES = 1 << 16
-_BLOCK_BYTES = 1 << 20
-_UNSUPPORTED = {
-    ".m4a", ".m4b", ".mp4", ".mov", ".aac", ".ac3", ".alac", ".amr", ".ape", ".dsf", ".mka",
-    ".mkv", ".webm", ".wma", ".wv",
-}  # fmt: skip
-
-# A writer that cannot seek back (ffmpeg or sox into a pipe) leaves one of these as the size.
-_UNKNOWN_SIZES = {0x7FFFF000, 0x7FFFFFDB, 0x7FFFFFFF, 0xFFFFFFFF}
-_SIZE = re.compile(r"^ *(?:data|SSND|Data Size|riff) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
-_RF64_FRAMES = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
+_READERS = 2  # decoding and its arithmetic leave the interpreter free for one another
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One audio file that was read completely. ``path`` is POSIX, relative to its folder."""
+    """One file in a folder of recordings, or one that ought to be there.
+
+    Attributes:
+        path: POSIX, relative to the folder.
+        source: name of the manifest's source that it belongs to; "" if it is in none.
+        examination: what was found when it was read.
+        findings: what is wrong with it: as examined, and beside the manifest and the other files.
+        modified_ns: time of its last change, by which an unchanged file is known again.
+    """
 
     path: str
-    sha256: str
-    bytes: int
-    format: str
-    sample_rate: int
-    channels: int
-    frames: int
+    source: str
+    examination: Examination
+    findings: tuple[Finding, ...] = ()
+    modified_ns: int = 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the file is used."""
+        if any(finding.rejects for finding in self.findings):
+            return "rejected"
+        return "warning" if self.findings else "accepted"
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with the file, in one line; the rejecting findings first."""
+        return "; ".join(f.text for f in sorted(self.findings, key=lambda f: not f.rejects))
 
     @property
     def seconds(self) -> float:
-        """Duration."""
-        return self.frames / self.sample_rate
+        """Duration of what can be read."""
+        return self.examination.seconds
 
 
 @dataclass(frozen=True)
 class SourceRegister:
-    """All source files of one role of an instrument, sorted by path."""
+    """All files of one role of an instrument, sorted by path, and the sources they belong to."""
 
     role: Role
-    folder: Path
+    sources: tuple[Source, ...]
     files: tuple[SourceFile, ...]
 
     @property
+    def accepted(self) -> tuple[SourceFile, ...]:
+        """The files that are used."""
+        return tuple(file for file in self.files if file.verdict != "rejected")
+
+    @property
     def seconds(self) -> float:
-        """Duration of all files together."""
-        return sum(file.seconds for file in self.files)
+        """Duration of the files that are used."""
+        return sum(file.seconds for file in self.accepted)
 
     @property
     def data_version(self) -> str:
-        """One hash of the files' contents and relative paths."""
-        return combined_hash([f"{file.sha256} {file.path}" for file in self.files])
+        """One hash of the contents and relative paths of the files that are used."""
+        return combined_hash([f"{file.examination.sha256} {file.path}" for file in self.accepted])
+
+    def of_source(self, name: str) -> tuple[SourceFile, ...]:
+        """Return the files of one source."""
+        return tuple(file for file in self.files if file.source == name)
 
     def to_json(self) -> dict[str, Any]:
         """Return the register as plain data for JSON."""
-        files = [asdict(file) for file in self.files]
-        return {"role": self.role, "folder": str(self.folder), "files": files}
+        sources = [s.model_dump(mode="json", exclude_defaults=True) for s in self.sources]
+        files = [asdict(file) | {"verdict": file.verdict} for file in self.files]
+        return {"version": VERSION, "role": self.role, "sources": sources, "files": files}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "SourceRegister":
         """Return the register that ``to_json`` made ``data`` from."""
-        files = tuple(SourceFile(**file) for file in data["files"])
-        return cls(data["role"], Path(data["folder"]), files)
+        sources = tuple(Source(**source) for source in data["sources"])
+        return cls(data["role"], sources, tuple(_file(file) for file in data["files"]))
 
 
-def register_sources(folder: Path, role: Role, report: Report = silent) -> SourceRegister:
-    """Probe every audio file in a folder and its subfolders.
+def load_register(path: Path) -> SourceRegister | None:
+    """Return a recorded register, or None if there is none that this version understands."""
+    try:
+        data = read_json(path)
+        return SourceRegister.from_json(data) if data["version"] == VERSION else None
+    except (FileNotFoundError, ValueError, LookupError, TypeError):  # or of no version at all
+        return None
 
-    Hidden files and notes beside the audio (README*, *.md, *.json) are passed over; every other
-    file must be audio.
+
+def take_stock(
+    folder: Path,
+    manifest: Manifest,
+    role: Role,
+    known: SourceRegister | None = None,
+    report: Report = silent,
+    verify: bool = True,
+) -> SourceRegister:
+    """Read the files of a role and judge each one. A bad file never stops the others.
 
     Args:
-        folder: the raw recordings; a subfolder stands for one recording session.
+        folder: the recordings; a subfolder stands for one recording session. It need not exist.
+        manifest: which files ought to be there.
         role: what the recordings are to the instrument.
-        report: takes lines about the progress.
-
-    Raises:
-        InputError: the folder is missing or holds no audio, or files in it are unusable. The
-            first of these is named, the others are counted.
+        known: an earlier register: what was examined then is not examined again.
+        report: takes progress.
+        verify: compare known files by their hashes; otherwise by size and time of change.
     """
-    paths = _source_paths(folder)
-    progress = Progress(f"Reading {role} sources", len(paths), report, "files")
-    files, errors = [], []
-    for done, path in enumerate(paths, 1):
+    paths = source_paths(folder) if folder.is_dir() else []
+    owners = {file.path: (file, source) for source in manifest.source for file in source.files}
+    strangers = [_unregistered(folder, path) for path in paths if path not in owners]
+    earlier = {file.path: file for file in known.files} if known else {}
+    absent = {path for path in owners if _is_absent(folder / path)}
+    there = [owned for path, owned in owners.items() if path not in absent]
+    size = sum(megabytes(folder / entry.path) for entry, _ in there)
+    progress = Progress(f"Reading {role} recordings", size, report, "MB")
+    reader = _Reader(folder, role, earlier, verify)
+    files: list[SourceFile] = []
+    done = 0.0
+    with ThreadPoolExecutor(_READERS) as pool:
+        pending = [pool.submit(reader.read, *owned) for owned in there]
         try:
-            files.append(probe_file(folder, path))
-        except InputError as error:
-            errors.append(error)
-        progress.advance(done, path)
-    if errors:
-        more = f"\n(and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise InputError(f"{errors[0]}{more}")
-    return SourceRegister(role, folder, tuple(files))
-
-
-def probe_file(folder: Path, path: str) -> SourceFile:
-    """Read one source file from end to end.
-
-    Args:
-        folder: the source folder.
-        path: the file, POSIX, relative to ``folder``.
-
-    Raises:
-        InputError: the file is no regular file, cannot be read, changes while it is read, is no
-            audio that libsndfile reads, is truncated or damaged, is silent, or holds samples that
-            are not finite.
-    """
-    full = folder / path
-    try:
-        descriptor = _open_regular(full)
-        try:
-            before = os.fstat(descriptor)
-            digest = _hash(descriptor)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            source = _read_audio(full, descriptor, digest, path, before.st_size)
-            after = full.stat()
+            for future in pending:
+                files.append(future.result())
+                done += files[-1].examination.bytes / 1e6
+                progress.advance(min(done, progress.total), printable(files[-1].path))
         finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise InputError(_explain_os_error(full, error)) from error
-    if _identity(before) != _identity(after):
-        raise InputError(f"{full} changed while it was read. Wait until its copy is complete.")
-    return source
+            pool.shutdown(cancel_futures=True)  # an interrupt need not wait for all of them
+    files += strangers + [_missing(*owners[path]) for path in absent]
+    files.sort(key=lambda file: file.path)
+    return SourceRegister(role, manifest.source, tuple(_without_duplicates(folder, files)))
 
 
-def _source_paths(folder: Path) -> list[str]:
-    if not folder.exists():
-        raise InputError(f"{folder} does not exist. Make the folder and put recordings into it.")
-    if not folder.is_dir():
-        raise InputError(f"{folder} is a file. Put the recordings into a folder and name that.")
-    found = sorted(path.relative_to(folder).as_posix() for path in _walk(folder, set()))
-    for path in found:
-        if not path.isprintable():  # line breaks, or bytes that are not UTF-8
-            raise InputError(f"{folder}: the file name {path!r} is not printable. Rename the file.")
-    if not found:
-        raise InputError(f"{folder} holds no audio. Put recordings into it, e.g. WAV or FLAC.")
-    return found
+def survey(
+    paths: InstrumentPaths, role: Role, report: Report = silent, verify: bool = True
+) -> SourceRegister:
+    """Take stock of a role's recordings and record what was found.
 
-
-def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    """Give the files below a folder; a linked folder counts, each one once (links can circle)."""
-    if (real := folder.resolve()) in seen:
-        return
-    seen.add(real)
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise InputError(_explain_os_error(folder, error)) from error
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _walk(entry, seen)
-        elif not _is_note(entry.name.casefold()):
-            yield entry
-
-
-def _is_note(name: str) -> bool:
-    return name.startswith("readme") or name.endswith((".md", ".json"))
-
-
-def _open_regular(path: Path) -> int:
-    """Open a regular file; nothing else is opened, because a fifo or a device could block."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise InputError(f"{path} is not a regular file. Replace it by the recording itself.")
-    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-
-
-def _identity(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _hash(descriptor: int) -> str:
-    digest = hashlib.sha256()
-    while block := os.read(descriptor, _BLOCK_BYTES):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def _read_audio(full: Path, descriptor: int, digest: str, path: str, size: int) -> SourceFile:
-    # By descriptor, libsndfile goes by the contents alone: a name like x.raw would be believed.
-    try:
-        with soundfile.SoundFile(descriptor, closefd=False) as sound:
-            read, peak = _scan(full, sound)
-            announced = max(sound.frames, _announced_frames(sound))
-            kind = f"{sound.format} {sound.subtype}"
-            rate, channels = sound.samplerate, sound.channels
-    except soundfile.LibsndfileError as error:
-        raise InputError(_explain_unreadable(full, descriptor, size, error)) from error
-    if read != announced:
-        raise InputError(
-            f"{full} is truncated: it announces about {announced:,} frames and holds {read:,}."
-            " Copy or export it again."
-        )
-    if not read:
-        raise InputError(f"{full} holds no samples. Remove it or export it again.")
-    if peak <= SILENT_PEAK:
-        raise InputError(f"{full} is silent. Remove it or replace it by a recording with sound.")
-    return SourceFile(path, digest, size, kind, rate, channels, read)
-
-
-def _scan(full: Path, sound: soundfile.SoundFile) -> tuple[int, float]:
-    """Return how many frames can be read, and their peak."""
-    read, peak = 0, 0.0
-    while len(block := sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-        if not np.isfinite(block).all():
-            second = read / sound.samplerate
-            raise InputError(
-                f"{full} holds samples that are not finite (NaN or infinite) near {second:.1f} s."
-                " Export it again."
-            )
-        read += len(block)
-        peak = max(peak, float(np.abs(block).max()))
-    return read, peak
-
-
-def _announced_frames(sound: soundfile.SoundFile) -> int:
-    """Return the length by the header, where libsndfile has corrected it silently.
-
-    For a truncated WAV, AIFF, AU, W64 or RF64 file libsndfile reports what is there and mentions
-    the header's claim only in its log.
+    Raises:
+        InputError: the manifest is not valid.
     """
-    log = sound.extra_info
-    if match := _RF64_FRAMES.search(log):
-        return int(match[2])
-    for match in _SIZE.finditer(log):
-        claimed, there = int(match[1]), int(match[2])
-        if claimed > there + 8 and claimed not in _UNKNOWN_SIZES:  # 8: padding, miscounted headers
-            frames: int = sound.frames
-            return max(frames + 1, round(frames * claimed / max(there, 1)))
-    return 0
+    manifest, path = read_manifest(paths.manifest(role)), paths.register(role)
+    known = load_register(path)
+    register = take_stock(paths.sources(role), manifest, role, known, report, verify)
+    if register != known and (register.files or register.sources or known):
+        write_json(path, register.to_json())
+    return register
 
 
-def _explain_unreadable(
-    path: Path, descriptor: int, size: int, error: soundfile.LibsndfileError
-) -> str:
-    if not size:
-        return f"{path} is empty (0 bytes). Copy it again or remove it."
-    head = os.pread(descriptor, 12, 0)
-    if path.suffix.casefold() in _UNSUPPORTED or head[4:8] == b"ftyp":
-        return (
-            f"{path} has a format that Morphene does not read. Convert it to WAV or FLAC, e.g. with"
-            f'\nffmpeg -i "{path.name}" "{path.stem}.wav"'
+class _Reader:
+    """Reads registered files, unless they are known from before."""
+
+    def __init__(
+        self, folder: Path, role: Role, earlier: dict[str, SourceFile], verify: bool
+    ) -> None:
+        self._folder, self._role, self._earlier, self._verify = folder, role, earlier, verify
+
+    def read(self, entry: File, source: Source) -> SourceFile:
+        full = self._folder / entry.path
+        try:
+            modified = full.stat().st_mtime_ns
+        except OSError:
+            modified = 0  # examining it says why
+        examination = self._known(entry.path, modified) or examine(
+            self._folder, entry.path, lambda rate: coverage_counter(self._role, rate)
         )
-    if error.code == 1:  # SF_ERR_UNRECOGNISED_FORMAT
-        return f"{path} is not an audio file. Remove it or replace it by WAV or FLAC."
-    detail = error.error_string.strip().rstrip(".")
-    return f"{path} is truncated or damaged ({detail}). Copy or export it again."
+        findings = examination.findings
+        if examination.sha256 and examination.sha256 != entry.sha256:
+            changed = "is not the file that was registered: put that back, or add this one anew"
+            findings = (Finding("changed", changed), *findings)
+        return SourceFile(entry.path, source.name, examination, findings, modified)
+
+    def _known(self, path: str, modified: int) -> Examination | None:
+        """Return the earlier examination of a file that has not changed since."""
+        if not (before := self._earlier.get(path)) or not before.examination.sha256:
+            return None
+        full, examination = self._folder / path, before.examination
+        try:
+            if not full.is_file() or full.stat().st_size != examination.bytes:
+                return None
+            if self._verify:
+                same = sha256(full) == examination.sha256
+            else:
+                same = modified == before.modified_ns
+        except OSError:
+            return None
+        return examination if same else None
 
 
-def _explain_os_error(path: Path, error: OSError) -> str:
-    if path.is_symlink() and not path.exists():
-        return f"{path} is a link to a file that does not exist. Mend or remove the link."
-    if error.errno == errno.ENOENT:
-        return f"{path} vanished while it was read. Leave the folder unchanged and try again."
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return f"{path} may not be read by this user. Give read permission (chmod -R u+rX)."
-    return f"{path} cannot be read: {error.strerror}. Check the disk or copy the file again."
+def _is_absent(path: Path) -> bool:
+    """Whether there is nothing; what may not even be looked at is there, and cannot be read."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _unregistered(folder: Path, path: str) -> SourceFile:
+    full = folder / path
+    if is_folder(full):
+        finding = Finding("unreadable", "folder may not be read by this user: chmod -R u+rX")
+    elif not is_text(path):
+        finding = Finding("unreadable", "its name is no valid UTF-8: rename it")
+    else:
+        finding = Finding("not registered", "no licence is known: `morphene sources add` it")
+    return SourceFile(printable(path) if not is_text(path) else path, "", Examination(), (finding,))
+
+
+def _missing(entry: File, source: Source) -> SourceFile:
+    finding = Finding("missing", "is in the manifest and not in the folder: put it back")
+    return SourceFile(entry.path, source.name, Examination(), (finding,))
+
+
+def _without_duplicates(folder: Path, files: list[SourceFile]) -> Iterator[SourceFile]:
+    used = [(file.path, file.examination) for file in files if file.verdict != "rejected"]
+    copies = find_duplicates(used, folder)
+    for file in files:
+        if original := copies.get(file.path):
+            text = f"has the same content as {printable(original)}"
+            file = replace(file, findings=(Finding("duplicate", text), *file.findings))
+        yield file
+
+
+def require_some(register: SourceRegister, folder: Path) -> None:
+    """Refuse a register without a file that can be used.
+
+    Raises:
+        InputError: none can; the first reason is named, the other files are counted.
+    """
+    if register.accepted:
+        return
+    if not register.files:
+        raise InputError(
+            f"{folder} holds no recordings. Add some with `morphene sources add`, or lay them"
+            " there and register them with it."
+        )
+    first = register.files[0]
+    more = f" (and {len(register.files) - 1} more files)" if len(register.files) > 1 else ""
+    raise InputError(f"{folder / first.path} cannot be used: {first.reason}{more}.")
+
+
+def _file(data: dict[str, Any]) -> SourceFile:
+    return SourceFile(
+        data["path"],
+        data["source"],
+        Examination.from_json(data["examination"]),
+        tuple(Finding(**finding) for finding in data["findings"]),
+        data["modified_ns"],
+    )

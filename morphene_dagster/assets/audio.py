@@ -26,10 +26,14 @@ def _audio(role: Role) -> dg.AssetsDefinition:
         sessions = [
             {
                 "session": session.folder,
+                "seconds": session.original_seconds,
+                "kept": session.kept_seconds,
                 "gain in dB": session.gain_db,
+                "limited by": session.limited_by,
                 "LUFS before": session.lufs_before,
                 "LUFS after": session.lufs_after,
                 "true peak after in dBTP": session.true_peak_after_dbtp,
+                "left out": ", ".join(session.left_out),
             }
             for session in prepared.sessions
         ]
@@ -38,8 +42,9 @@ def _audio(role: Role) -> dg.AssetsDefinition:
                 "file": piece.file,
                 "set": piece.set,
                 "source": piece.source,
-                "from": piece.start_seconds,
-                "to": piece.end_seconds,
+                "from": piece.spans[0][0],
+                "to": piece.spans[-1][1],
+                "joined parts": len(piece.spans),
             }
             for piece in prepared.pieces
         ]

@@ -38,7 +38,8 @@ def final_model(
 
 
 @dg.asset(
-    deps=["final_model"],
+    # Dagster marks only what depends directly on a change as stale: a delivery lists its sources.
+    deps=["final_model", "musical_source", "nonmusical_source"],
     partitions_def=instruments,
     group_name="deliver",
 )
@@ -49,7 +50,7 @@ def delivery(
     metadata = workers.run(context, project, "deliver")
     folder = project.paths(context).final
     sources = [
-        {key: source[key] for key in ("role", "path", "sha256")}
+        {key: source[key] for key in ("role", "source", "licence", "path", "sha256")}
         for source in metadata["lineage"]["sources"]
     ]
     name = get_instrument(context.partition_key).name

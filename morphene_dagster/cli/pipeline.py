@@ -1,17 +1,14 @@
-"""The `morphene` command.
-
-Imports happen inside the commands, so that `--help` is instant.
-"""
+"""`morphene demo`, `run` and `up`."""
 
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from morphene_dagster.cli.common import find_instrument, user_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,16 +31,7 @@ DEMO_SECONDS = {
 }
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="morphene", message="morphene %(version)s")
-def main() -> None:
-    """Neural audio instruments, from raw recordings to a .ts that plays in nn~.
-
-    Everything lies in one project folder: MORPHENE_HOME, or the demo's ./demo-home.
-    """
-
-
-@main.command()
+@click.command()
 @click.option(
     "--sources",
     type=click.Path(path_type=Path),
@@ -60,15 +48,14 @@ def demo(sources: Path | None, folder: Path | None) -> None:
 
     Run it again to go on where it was interrupted.
     """
-    with _user_errors():
+    with user_errors():
         from rich.console import Console
 
         from morphene_core.demo import place_own, place_synthesized
         from morphene_core.home import DEMO_HOME, Home
-        from morphene_core.instruments import get_poc_instrument
 
         console = Console(highlight=False, soft_wrap=True)
-        instrument = get_poc_instrument()
+        instrument = find_instrument("10")
         home = Home((folder or DEMO_HOME).absolute())
         home.create(profile="demo")
         console.print(f"[bold]{instrument.name}[/], the demo: violin + fire, in {home.path}")
@@ -84,7 +71,7 @@ def demo(sources: Path | None, folder: Path | None) -> None:
         _say_what_was_made(home, instrument.slug, console)
 
 
-@main.command()
+@click.command()
 @click.argument("instrument")
 @click.option("--profile", help="Training profile, in place of the one in morphene.toml.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout.")
@@ -93,18 +80,13 @@ def run(instrument: str, profile: str | None, as_json: bool) -> None:
 
     What is done already is not done again; an interrupted training goes on.
     """
-    with _user_errors():
+    with user_errors():
         from rich.console import Console
 
-        from morphene_core.errors import InputError
         from morphene_core.home import Home
-        from morphene_core.instruments import get_instrument
         from morphene_core.profiles import load_profile
 
-        try:
-            slug = get_instrument(instrument).slug
-        except KeyError as error:
-            raise InputError(str(error.args[0])) from error
+        slug = find_instrument(instrument).slug
         home = Home.resolve()
         home.create()
         load_profile(profile or home.profile_name(slug), home.profiles)
@@ -120,11 +102,11 @@ def run(instrument: str, profile: str | None, as_json: bool) -> None:
         _say_what_was_made(home, slug, console)
 
 
-@main.command()
+@click.command()
 @click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
 def up(port: int) -> None:
     """Open the Dagster UI on this machine (127.0.0.1), with the project folder's runs in it."""
-    with _user_errors():
+    with user_errors():
         from morphene_core.home import Home
         from morphene_dagster.instance import instance_environment
 
@@ -186,20 +168,3 @@ def _say_what_was_made(home: "Home", slug: str, console: "Console") -> None:
     # `make up` opens the home in use, which is not the demo's once the user has one.
     up = "make up" if home == Home.resolve() else f"MORPHENE_HOME={home.path} make up"
     console.print(f"  look        {up}  (the Dagster UI: runs, lineage, pictures)")
-
-
-@contextmanager
-def _user_errors() -> Iterator[None]:
-    """Show an error that is meant for the user as such, without a traceback."""
-    from morphene_core.errors import MorpheneError
-
-    try:
-        yield
-    except MorpheneError as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        raise click.Abort from None
-
-
-if __name__ == "__main__":
-    main()

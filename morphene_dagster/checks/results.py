@@ -1,20 +1,17 @@
-"""Asset checks, per instrument."""
-
-import warnings
+"""Checks of what came out: the audits and the delivery."""
 
 import dagster as dg
 
+from morphene_core import stages
 from morphene_core.audit import audit_rows, read_audits
+from morphene_core.dataset import source_list
 from morphene_core.delivery import verify_delivery
 from morphene_core.errors import InputError
 from morphene_core.home import ROLES
 from morphene_core.training import current_training
 from morphene_dagster.metadata import table
 from morphene_dagster.partitions import instruments
-from morphene_dagster.resources import Project
-
-# Checks per partition are in preview in Dagster 1.13, which would say so at every start.
-warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+from morphene_dagster.resources import Project, user_errors
 
 
 @dg.asset_check(asset="audit_renders", partitions_def=instruments)
@@ -44,4 +41,27 @@ def delivery_is_intact(
     return dg.AssetCheckResult(passed=True, metadata={"files": len(metadata["files"])})
 
 
-ALL = [learned_both_sources, delivery_is_intact]
+@dg.asset_check(asset="delivery", partitions_def=instruments)
+def made_from_the_present_sources(
+    context: dg.AssetCheckExecutionContext, project: Project
+) -> dg.AssetCheckResult:
+    """What was trained on is what the sources are now; otherwise train and deliver again."""
+    paths = project.paths(context)
+    with user_errors():
+        metadata = verify_delivery(paths.final)
+        present = source_list({role: stages.read_register(paths, role) for role in ROLES})
+    delivered, now = (
+        {(source["role"], source["sha256"]) for source in sources}
+        for sources in (metadata["lineage"]["sources"], present)
+    )
+    gone, new = len(delivered - now), len(now - delivered)
+    return dg.AssetCheckResult(
+        passed=not gone and not new,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{gone} files are no longer used, {new} are new"
+        if gone or new
+        else "the same",
+    )
+
+
+ALL = [learned_both_sources, delivery_is_intact, made_from_the_present_sources]
