@@ -192,4 +192,4 @@ class Home:
         instruments = settings.get("instruments", {})
         own = instruments.get(slug, {}) if isinstance(instruments, dict) else {}
         value = own.get(key) if isinstance(own, dict) else None
-        return value or settings.get(key, default)
+        return settings.get(key, default) if value is None else value

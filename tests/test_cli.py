@@ -9,12 +9,30 @@ import soundfile
 
 from morphene_core.demo import place_own, place_synthesized
 from morphene_core.errors import InputError
-from morphene_core.home import Home
+from morphene_core.home import Home, InstrumentPaths
+from morphene_core.sources.manifest import read_manifest
+from morphene_core.sources.register import survey
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["run"], ["up"]])
+COMMANDS = [
+    *(
+        [],
+        ["demo"],
+        ["run"],
+        ["up"],
+        ["setup"],
+        ["instruments"],
+        ["instruments", "show"],
+        ["sources"],
+    ),
+    *(["sources", name] for name in ("add", "remove", "status", "summary", "verify")),
+    *(["sources", name] for name in ("where-used", "expiring")),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_has_help(morphene: Run, command: list[str]) -> None:
     done = morphene(*command, "--help")
     assert done.returncode == 0
@@ -25,7 +43,7 @@ def test_an_unknown_instrument_is_a_line_not_a_traceback(morphene: Run, tmp_path
     done = morphene("run", "pyroviola", home=tmp_path)
     assert done.returncode == 1
     assert done.stderr.strip() == (
-        "Error: There is no instrument 'pyroviola'. The catalogue has: 10 pyroviolin."
+        "Error: There is no instrument 'pyroviola'. Near: 10 pyroviolin."
     )
 
 
@@ -57,9 +75,16 @@ def test_the_users_recordings_are_copied_and_not_touched(tmp_path: Path) -> None
     before = {path: path.stat().st_mtime_ns for path in mine.rglob("*")}
     paths = Home(tmp_path / "home").instrument("pyroviolin")
     place_own(paths, mine)
-    copied = paths.sources("musical") / "take.wav"
+    (source,) = read_manifest(paths.manifest("musical")).source
+    (file,) = source.files
+    copied = paths.sources("musical") / file.path
     assert copied.read_bytes() == (mine / "musical" / "take.wav").read_bytes()
     assert {path: path.stat().st_mtime_ns for path in mine.rglob("*")} == before
+    assert (source.origin, source.licence) == ("recorded", "own")
+
+
+def used(paths: InstrumentPaths) -> set[str]:
+    return {Path(file.path).name for file in survey(paths, "musical").accepted}
 
 
 def test_the_demo_can_change_from_its_own_sources_to_the_users_and_back(tmp_path: Path) -> None:
@@ -67,9 +92,21 @@ def test_the_demo_can_change_from_its_own_sources_to_the_users_and_back(tmp_path
     mine = recordings(tmp_path / "mine")
     place_synthesized(paths)
     place_own(paths, mine)
-    assert [f.name for f in paths.sources("musical").glob("*.wav")] == ["take.wav"]
+    assert used(paths) == {"take.wav"}
     place_synthesized(paths)
-    assert "take.wav" not in [f.name for f in paths.sources("musical").glob("*.wav")]
+    assert len(used(paths)) > 1
+    assert "take.wav" not in used(paths)
+
+
+def test_the_demos_sources_are_registered_whatever_became_of_the_manifest(tmp_path: Path) -> None:
+    paths = Home(tmp_path / "home").instrument("pyroviolin")
+    place_synthesized(paths)
+    before = used(paths)
+    paths.manifest("musical").unlink()
+    place_synthesized(paths)
+    assert used(paths) == before
+    (source,) = read_manifest(paths.manifest("musical")).source
+    assert (source.origin, source.licence) == ("synthesized", "CC0-1.0")
 
 
 def test_the_demo_does_not_replace_files_that_it_did_not_put_there(tmp_path: Path) -> None:

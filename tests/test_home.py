@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from morphene_core.errors import InputError
-from morphene_core.home import DEFAULT_PROFILE, Home
+from morphene_core.home import DEFAULT_PROFILE, ROLES, Home
 from morphene_core.instruments import get_instrument, get_poc_instrument
 
 
@@ -34,6 +34,39 @@ def test_settings_name_the_profile_of_all_or_of_one(tmp_path: Path) -> None:
     assert home.profile_name("another") == "a"
 
 
+def test_a_new_home_is_for_a_commercial_release(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert home.release("pyroviolin") == "commercial"
+    home.create()
+    assert home.release("pyroviolin") == "commercial"
+
+
+def test_settings_name_the_release_of_all_or_of_one(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.settings.write_text(
+        'release = "noncommercial"\n[instruments.pyroviolin]\nrelease = "commercial"\n'
+    )
+    assert home.release("pyroviolin") == "commercial"
+    assert home.release("another") == "noncommercial"
+
+
+@pytest.mark.parametrize("release", ['"non-commercial"', "3", "true", "[]", "false", '""'])
+def test_another_release_is_refused(tmp_path: Path, release: str) -> None:
+    home = Home(tmp_path)
+    home.settings.write_text(f"[instruments.pyroviolin]\nrelease = {release}\n")
+    with pytest.raises(InputError, match=r'morphene\.toml: release of .* "noncommercial"'):
+        home.release("pyroviolin")
+
+
+def test_the_manifest_and_the_verdicts_lie_beside_the_recordings(tmp_path: Path) -> None:
+    paths = Home(tmp_path).instrument("pyroviolin")
+    for role in ROLES:
+        folder = paths.sources(role)
+        assert paths.manifest(role) == folder.with_name(f"{role}.toml")
+        assert paths.register(role) == folder.with_name(f"{role}.verdicts.json")
+    assert paths.documents.parent == paths.removed.parent == folder.parent
+
+
 def test_creating_a_home_again_keeps_its_settings(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.settings.write_text('profile = "mine"\n')
@@ -57,6 +90,6 @@ def test_the_proof_of_concept_is_pyroviolin() -> None:
     assert get_instrument(10) is get_instrument("PyroViolin") is poc
 
 
-def test_an_unknown_instrument_lists_the_known_ones() -> None:
-    with pytest.raises(KeyError, match="pyroviolin"):
+def test_an_unknown_instrument_names_those_that_are_near() -> None:
+    with pytest.raises(KeyError, match="10 pyroviolin"):
         get_instrument("pyroviola")

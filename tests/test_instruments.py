@@ -177,9 +177,7 @@ def test_a_change_is_checked_as_well_as_a_new_entry(tmp_path: Path) -> None:
         ("instrument = [3]\n", "no list of tables"),
     ],
 )
-def test_a_catalogue_that_is_no_catalogue_is_named(
-    tmp_path: Path, top: str, expected: str
-) -> None:
+def test_a_catalogue_that_is_no_catalogue_is_named(tmp_path: Path, top: str, expected: str) -> None:
     (tmp_path / "mine.toml").write_text(top)
     assert expected in refusal(tmp_path / "mine.toml")
 

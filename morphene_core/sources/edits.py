@@ -48,6 +48,8 @@ def delete(edited: tomlkit.TOMLDocument, index: int) -> None:
         text = "".join(item.as_string() for item in following)
         tables[index].trivia.indent = text + tables[index].trivia.indent
     else:
+        if not tables:
+            edited.remove("source")  # or else it is written as an empty list
         for item in following:
             edited.add(item)
 

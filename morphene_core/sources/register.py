@@ -130,11 +130,11 @@ def take_stock(
         report: takes progress.
         verify: compare known files by their hashes; otherwise by size and time of change.
     """
-    paths = source_paths(folder) if folder.is_dir() else []
+    paths = source_paths(folder) if is_folder(folder) else []
     owners = {file.path: (file, source) for source in manifest.source for file in source.files}
     strangers = [_unregistered(folder, path) for path in paths if path not in owners]
     earlier = {file.path: file for file in known.files} if known else {}
-    absent = {path for path in owners if _is_absent(folder / path)}
+    absent = {path: why for path in owners if (why := _absence(folder / path))}
     there = [owned for path, owned in owners.items() if path not in absent]
     size = sum(megabytes(folder / entry.path) for entry, _ in there)
     progress = Progress(f"Reading {role} recordings", size, report, "MB")
@@ -150,7 +150,10 @@ def take_stock(
                 progress.advance(min(done, progress.total), printable(files[-1].path))
         finally:
             pool.shutdown(cancel_futures=True)  # an interrupt need not wait for all of them
-    files += strangers + [_missing(*owners[path]) for path in absent]
+    files += strangers + [
+        SourceFile(path, owners[path][1].name, Examination(), (why,))
+        for path, why in absent.items()
+    ]
     files.sort(key=lambda file: file.path)
     return SourceRegister(role, manifest.source, tuple(_without_duplicates(folder, files)))
 
@@ -211,15 +214,16 @@ class _Reader:
         return examination if same else None
 
 
-def _is_absent(path: Path) -> bool:
-    """Whether there is nothing; what may not even be looked at is there, and cannot be read."""
+def _absence(path: Path) -> Finding | None:
+    """Say why there is nothing to read under a registered path, if that is so."""
     try:
         path.lstat()
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return True
-    except OSError:
-        return False
-    return False
+    except PermissionError:
+        text = "may not be read by this user: give its folder permission (chmod -R u+rX)"
+        return Finding("unreadable", text)
+    except (OSError, ValueError):
+        return Finding("missing", "is in the manifest and not in the folder: put it back")
+    return None
 
 
 def _unregistered(folder: Path, path: str) -> SourceFile:
@@ -231,11 +235,6 @@ def _unregistered(folder: Path, path: str) -> SourceFile:
     else:
         finding = Finding("not registered", "no licence is known: `morphene sources add` it")
     return SourceFile(printable(path) if not is_text(path) else path, "", Examination(), (finding,))
-
-
-def _missing(entry: File, source: Source) -> SourceFile:
-    finding = Finding("missing", "is in the manifest and not in the folder: put it back")
-    return SourceFile(entry.path, source.name, Examination(), (finding,))
 
 
 def _without_duplicates(folder: Path, files: list[SourceFile]) -> Iterator[SourceFile]:

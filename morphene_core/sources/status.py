@@ -106,9 +106,9 @@ class RoleStatus:
             f.code == "not registered" for file in self.register.files for f in file.findings
         )
         if unknown:
-            todo.append(f"{unknown} files to register (`morphene sources add`)")
+            todo.append(f"{_files(unknown)} to register (`morphene sources add`)")
         if rejected := self.count("rejected") - unknown:
-            todo.append(f"{rejected} rejected files to replace")
+            todo.append(f"{_files(rejected, 'rejected ')} to replace")
         return todo
 
 
@@ -160,6 +160,10 @@ def source_statuses(
         )
         for source in register.sources
     )
+
+
+def _files(number: int, kind: str = "") -> str:
+    return f"{number} {kind}file{'s' if number > 1 else ''}"
 
 
 def _prepared_seconds(paths: InstrumentPaths, register: SourceRegister) -> float | None:

@@ -15,6 +15,8 @@ from morphene_dagster.metadata import duration, overview, picture, table
 from morphene_dagster.partitions import instruments
 from morphene_dagster.resources import Project, user_errors
 
+_SHOWN_FILES = 500  # the page has to load; {role}.verdicts.json has all of them
+
 
 def _source(role: Role) -> dg.AssetsDefinition:
     @dg.asset(
@@ -42,7 +44,7 @@ def _source(role: Role) -> dg.AssetsDefinition:
                 "accepted": len(register.accepted),
                 "with a warning": sum(f.verdict == "warning" for f in register.files),
                 "rejected": sum(f.verdict == "rejected" for f in register.files),
-                "verdicts": table([_file_row(file) for file in register.files]),
+                "verdicts": table([_file_row(file) for file in _first_the_bad(register.files)]),
                 **_coverage(register, get_instrument(paths.slug)),
                 "manifest": dg.MetadataValue.path(str(paths.manifest(role))),
                 "folder": dg.MetadataValue.path(str(paths.sources(role))),
@@ -74,6 +76,12 @@ def _source_row(status: SourceStatus) -> dict[str, Any]:
         "files": f"{len(status.accepted)} of {len(status.files)}",
         "problems": "; ".join(problem.text for problem in status.problems),
     }
+
+
+def _first_the_bad(files: Sequence[SourceFile]) -> list[SourceFile]:
+    """Return the files whose verdicts are shown: all that are not fine come first."""
+    order = ("rejected", "warning", "accepted")
+    return sorted(files, key=lambda file: order.index(file.verdict))[:_SHOWN_FILES]
 
 
 def _file_row(file: SourceFile) -> dict[str, Any]:

@@ -27,11 +27,11 @@ def user_errors() -> Iterator[None]:
         yield
     except MorpheneError as error:
         raise click.ClickException(str(error)) from error
+    except BrokenPipeError:  # `| head` has seen enough, which click knows
+        raise
     except OSError as error:  # a full disk, a folder that may not be written to
-        if error.filename is None:
-            raise
-        where = plain(os.fsdecode(error.filename))
-        raise click.ClickException(f"{where}: {error.strerror}. Mend that, then again.") from error
+        where = f"{plain(os.fspath(error.filename))}: " if error.filename else ""
+        raise click.ClickException(f"{where}{error.strerror}. Mend that, then again.") from error
     except KeyboardInterrupt:
         raise click.Abort from None
 
