@@ -18,6 +18,7 @@ from morphene_core.errors import InputError
 _BLOCK = 1 << 20
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def sha256(path: Path) -> str:
@@ -39,12 +40,16 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` that takes its name once the block ends well.
 
     The temporary name keeps the suffix, because many writers choose a format by it.
+
+    Raises:
+        InputError: there is no space left for it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        yield temporary
-        _sync(temporary)
+        with _room_for(path):
+            yield temporary
+            _sync(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -55,15 +60,19 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder beside ``path`` that replaces it in one step once the block ends well.
 
     What stood under ``path`` before is removed only after the new folder has taken its place.
+
+    Raises:
+        InputError: there is no space left for it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     temporary.chmod(0o755)  # mkdtemp's 0700 would stay with the published folder
     try:
-        yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _sync(file)
+        with _room_for(path):
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _sync(file)
         _take_place(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -117,6 +126,18 @@ def locked(path: Path, busy: str) -> Iterator[None]:
         except BlockingIOError as error:
             raise InputError(busy) from error
         yield
+
+
+@contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise InputError(
+            f"No space left to write {path} ({error.strerror}). Free disk space and start again."
+        ) from error
 
 
 def _sync(path: Path) -> None:

@@ -1,8 +1,7 @@
 import json
-import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,19 +11,7 @@ from morphene_core.sources.duplicates import find_duplicates
 from morphene_core.sources.examination import REJECTING, Examination
 from morphene_core.sources.examine import examine
 from tests.odd_files import ODD_FILES
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """Act as `nobody` where the tests run as root, whom permissions do not stop."""
-    privileged = os.geteuid() == 0
-    if privileged:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if privileged:
-            os.seteuid(0)
+from tests.recordings import unprivileged
 
 
 @pytest.fixture(scope="module")

@@ -267,6 +267,25 @@ def test_of_two_files_with_the_same_content_one_is_used(
     assert found(paths)["a/x.wav"].verdict == "accepted"
 
 
+def test_copies_are_looked_for_again_only_when_files_come_or_go(
+    paths: InstrumentPaths, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(folder / "copy.wav", seed=1)
+    record(folder / "other.wav", seed=2)
+    add_source(paths, "musical", facts(), [folder])
+    first = survey(paths, "musical")
+    looked = []
+    find = module.find_duplicates
+    monkeypatch.setattr(
+        module, "find_duplicates", lambda *files: looked.append(files) or find(*files)
+    )
+    assert survey(paths, "musical") == first
+    assert looked == []
+    (folder / "other.wav").unlink()
+    survey(paths, "musical")
+    assert len(looked) == 1
+
+
 def test_a_register_survives_json(paths: InstrumentPaths, folder: Path) -> None:
     record(folder / "é \n\"'.wav", 3)
     expiry = facts("B", attribution="J. D.", rating=2, expected_seconds=60.0)

@@ -5,9 +5,7 @@ session is worth relative to another is made equal; what happened within a sessi
 beside a loud one, is kept.
 """
 
-import errno
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -43,7 +41,6 @@ from morphene_core.progress import Progress, Report, clock, silent
 
 _CELL = SAMPLE_RATE // CELLS_PER_SECOND
 _SILENT_DBTP = 20 * float(np.log10(SILENT_PEAK))
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _State = tuple[int, int, int]
 
@@ -115,7 +112,7 @@ def prepare_audio(
     _require_sound(source_folder, sessions)
     _require_enough(source_folder, kept, settings)
     kept.sort(key=lambda m: m.recording.path)
-    with _space_for(folder), atomic_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
         gains = {session.folder: 10 ** (session.gain_db / 20) for session in sessions}
         written = _write_all(source_folder, partial, kept, gains, settings, report)
         prepared = PreparedAudio(
@@ -276,15 +273,3 @@ def _state(path: Path) -> _State:
 
 def _changed(path: Path) -> InputError:
     return InputError(f"{path} changed since it was registered. Start again.")
-
-
-@contextmanager
-def _space_for(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _NO_SPACE:
-            raise
-        raise InputError(
-            f"No space left to write {folder} ({error.strerror}). Free disk space and start again."
-        ) from error

@@ -1,11 +1,9 @@
 """Taking recordings into an instrument's folders, and out of them again."""
 
-import errno
 import os
 import re
 import shutil
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,12 +13,13 @@ from typing import Any
 import tomlkit
 
 from morphene_core.audio.stream import regular_file
-from morphene_core.errors import InputError, MorpheneError
+from morphene_core.errors import InputError
 from morphene_core.files import atomic_file, sha256, write_json, write_text
 from morphene_core.home import InstrumentPaths, Role
-from morphene_core.progress import Progress, Report, silent
+from morphene_core.progress import Report, silent
 from morphene_core.sources.edits import (
     before_what_follows,
+    changes_of,
     delete,
     enter,
     follow,
@@ -28,14 +27,11 @@ from morphene_core.sources.edits import (
     record,
     table_of,
 )
+from morphene_core.sources.intake import Intake, explain, folder_name
 from morphene_core.sources.listing import (
-    is_folder,
-    is_text,
-    megabytes,
     printable,
-    source_paths,
 )
-from morphene_core.sources.manifest import Manifest, edit_manifest, validated
+from morphene_core.sources.manifest import edit_manifest, validated
 from morphene_core.sources.register import SourceFile, load_register, take_stock
 
 
@@ -98,11 +94,15 @@ def add_source(
         added = Added(str(table["name"]))
         with before_what_follows(table):
             given = {key: value for key, value in facts.items() if value is not None}
-            table.update(given | {"name": added.source})
+            given = given | {"name": added.source}
+            changes = changes_of(table, given)
+            table.update(given)
             before = validated(manifest, edited)  # wrong facts are refused before hours are copied
             _sweep(folder)
-            taken, moved = _take_in(folder, before, recordings, link, added, report)
-            follow(edited, moved)
+            intake = Intake(folder, before, added.source, link)
+            intake.take(recordings, report)
+            taken, added.known, added.refused = intake.taken, intake.known, intake.refused
+            follow(edited, intake.moved)
             if taken and facts.get("expected_seconds") is None:
                 table.pop("expected_seconds", None)
             enter(table, taken)
@@ -112,6 +112,8 @@ def add_source(
             write_json(paths.register(role), register.to_json())
             added.files = [file for file in register.files if file.path in taken]
             note_durations(table, {file.path: file.seconds for file in added.files})
+            if changes:
+                record(table, changes)
             if taken:
                 count = f"{len(taken)} file{'s' * (len(taken) > 1)}"
                 record(table, f"{count} {'linked' if link else 'added'}")
@@ -149,19 +151,14 @@ def remove_source(paths: InstrumentPaths, role: Role, name: str) -> Path:
     return target
 
 
-def folder_name(name: str) -> str:
-    """Return a source's name as a folder is named: plain letters, digits and underscores."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", plain.casefold()).strip("_")[:60] or "source"
-
-
 def _attach(paths: InstrumentPaths, document: Path) -> dict[str, str]:
-    if is_folder(document):
+    if document.is_dir():
         raise InputError(f"{printable(str(document))} is a folder. Name the document itself.")
     try:
-        digest = _digest(document, document.name)
+        with regular_file(document):
+            digest = sha256(document)
     except OSError as error:
-        raise InputError(f"{printable(str(document))}: {_explain(error)}.") from error
+        raise InputError(f"{printable(str(document))}: {explain(error)}.") from error
     target = paths.documents / document.name
     if target.exists() and sha256(target) != digest:
         target = paths.documents / f"{document.stem}-{digest[:8]}{document.suffix}"
@@ -176,175 +173,6 @@ def _sweep(folder: Path) -> None:
     for path in folder.rglob(".*.partial*"):
         if re.fullmatch(r"\..*\.\d+\.partial(\.[^.]*)?", path.name, re.DOTALL) and path.is_file():
             path.unlink(missing_ok=True)
-
-
-def _take_in(
-    folder: Path,
-    manifest: Manifest,
-    recordings: Sequence[Path],
-    link: bool,
-    added: Added,
-    report: Report,
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Bring files into the role's folder.
-
-    Returns:
-        The new ones' hashes by their paths there; and the registered ones' paths before, by those
-        that they were found under now.
-    """
-    files = [pair for path in recordings for pair in _files_of(folder, added.source, path)]
-    if recordings and not files:
-        raise InputError(f"{recordings[0]} holds no files. Name files, or folders that hold some.")
-    total = sum(megabytes(origin) for origin, _ in files)
-    progress = Progress("Taking in recordings", total, report, "MB")
-    holders = {file.path: source.name for source in manifest.source for file in source.files}
-    owned = {file.sha256: file.path for source in manifest.source for file in source.files}
-    taken: dict[str, str] = {}
-    moved: dict[str, str] = {}
-    done = 0.0
-    for origin, place in files:
-        shown = printable(str(origin))
-        done += megabytes(origin)
-        try:
-            digest = _digest(origin, place)
-            if digest not in owned:
-                path = _bring(origin, folder, place, digest, link, holders, added.source)
-                owned[digest], taken[path] = path, digest
-            else:
-                added.known[shown] = known = owned[digest]
-                if not os.path.lexists(folder / known) and _lies_at(origin, folder / place):
-                    moved[place], owned[digest] = known, place
-                elif not os.path.lexists(folder / known):
-                    _put(origin, folder / known, link)
-        except OSError as error:
-            added.refused[shown] = _explain(error)
-        progress.advance(min(done, total), shown)
-    return taken, moved
-
-
-def _files_of(folder: Path, name: str, path: Path) -> Iterator[tuple[Path, str]]:
-    """Give the files that a path of the user's stands for, and their places in the role's folder.
-
-    What lies in the role's folder already stays where it is.
-    """
-    inside = _place_inside(folder, path)
-    if not is_folder(path):
-        place = PurePosixPath(folder_name(name)) / path.name if inside is None else inside
-        yield path, place.as_posix()
-        return
-    top = PurePosixPath(folder_name(name)) / path.resolve().name if inside is None else inside
-    around = inside is None and folder.resolve().is_relative_to(path.resolve())
-    for below in source_paths(path):
-        found = _place_inside(folder, path / below) if around else None
-        yield path / below, (found or top / below).as_posix()
-
-
-def _place_inside(folder: Path, path: Path) -> PurePosixPath | None:
-    # Not resolved to the end: a link in the folder is a file of it, wherever it leads.
-    named = path.name not in ("", "..")
-    absolute = path.parent.resolve() / path.name if named else path.resolve()
-    try:
-        return PurePosixPath(absolute.relative_to(folder.resolve()).as_posix())
-    except ValueError:
-        return None
-
-
-def _digest(origin: Path, place: str) -> str:
-    """Return a file's hash, without waiting for what is no regular file.
-
-    Raises:
-        OSError: it cannot be read, or its name cannot be written down.
-    """
-    if not is_text(place):
-        raise OSError(errno.EILSEQ, "its name is no valid UTF-8: rename it")
-    if is_folder(origin):  # which could not be listed
-        raise OSError(errno.EACCES, "")
-    with regular_file(origin):
-        return sha256(origin)
-
-
-def _bring(
-    origin: Path,
-    folder: Path,
-    place: str,
-    digest: str,
-    link: bool,
-    holders: dict[str, str],
-    source: str,
-) -> str:
-    """Copy or link a file to its place, unless it is there; return the path that it has.
-
-    Args:
-        origin: the file.
-        folder: of the role.
-        place: where it is to lie in the folder.
-        digest: its hash.
-        link: whether to link it.
-        holders: names of the sources that have a file at a place.
-        source: the one that the file is for.
-    """
-    target = folder / place
-    if _lies_at(origin, target):
-        if (holder := holders.get(place, source)) != source:
-            raise OSError(errno.EEXIST, f"has changed, and belongs to {holder!r}: add it to that")
-        return place
-    if place in holders or (os.path.lexists(target) and not _holds(target, digest)):
-        # Another take of the same name: beside it, under a name of its own.
-        target = target.with_name(f"{target.stem}-{digest[:8]}{target.suffix}")
-    if not os.path.lexists(target):
-        _put(origin, target, link)
-    return target.relative_to(folder).as_posix()
-
-
-def _lies_at(origin: Path, target: Path) -> bool:
-    return origin.absolute() == target.absolute() or (
-        origin.parent.resolve() / origin.name == target.parent.resolve() / target.name
-    )
-
-
-def _put(origin: Path, target: Path, link: bool) -> None:
-    """Copy or link a file.
-
-    Raises:
-        MorpheneError: nothing can be written.
-        OSError: this file cannot be copied.
-    """
-    try:
-        if link:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(origin.resolve())
-            return
-        with atomic_file(target) as temporary:
-            shutil.copyfile(origin, temporary)
-            shutil.copystat(origin, temporary)
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG or not origin.exists():
-            raise
-        raise MorpheneError(
-            f"{printable(str(target))} cannot be written: {error.strerror}. Files before it are"
-            " there; the same command goes on from them."
-        ) from error
-
-
-def _holds(path: Path, digest: str) -> bool:
-    try:
-        return path.is_file() and sha256(path) == digest
-    except OSError:
-        return False
-
-
-_REASONS = {
-    errno.ENOENT: "is missing, or a link to a file that does not exist",
-    errno.EACCES: "may not be read by this user: chmod u+r (for folders u+rx)",
-    errno.EPERM: "may not be read by this user: chmod u+r (for folders u+rx)",
-    errno.ELOOP: "is a link that leads to itself: remove it",
-    errno.EINVAL: "is not a regular file: put the recording itself there",
-    errno.ENAMETOOLONG: "its name is too long: shorten it",
-}
-
-
-def _explain(error: OSError) -> str:
-    return _REASONS.get(error.errno or 0, str(error.strerror))
 
 
 def _make_new(folder: Path) -> Path:

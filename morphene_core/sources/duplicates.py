@@ -20,12 +20,15 @@ from morphene_core.sources.sketch import BANDS, CELL_SECONDS, CELLS, UNKNOWN
 
 _DURATION_SECONDS = 0.15  # encoders pad by a few of their frames
 _BAND_DB = 2.5  # mean difference of the bands' levels
-_COURSE_CORRELATION = 0.5  # lossy copies of noise have 0.59, of anything else 0.9
+_COURSE_CORRELATION = 0.5  # lossy copies of noise have 0.59, of anything else 0.9 ...
+_COURSE_CHANCE = 3.5  # ... but short courses correlate by chance: standard deviations of that
+_MOST_CORRELATION = 0.85
 _COURSE_SHIFTS = round(0.2 / CELL_SECONDS)  # half the difference in duration, and codec delays
+_SMOOTHED = 3  # cells
 _COURSE_FLAT = 1.0  # tenths of a dB: a course with less is rounding
 _ROWS = 64  # are compared with all others at once
 _EXCERPT_SECONDS = 20.0
-_CACHED = 64  # excerpts, 640 kB each
+_CACHE_BYTES = 128e6  # of excerpts: many are compared with many others
 _LOSSLESS = ("PCM", "FLOAT", "DOUBLE", "DPCM", "ALAC", "FLAC", "WAVPACK", "APE", "TTA", "DWVW")
 
 _Floats = NDArray[np.float32]
@@ -71,8 +74,11 @@ def _rank(path: str, examination: Examination) -> tuple[bool, int, int, int, str
 def _same_sound(ranked: Sequence[tuple[str, Examination]], folder: Path) -> dict[str, str]:
     """Return the files that sound as a better one does; that is none of these files itself."""
     kept_of: dict[str, str] = {}
-    excerpt = lru_cache(_CACHED)(lambda index: _excerpt(folder, *ranked[index]))
-    for worse, better in _suspects([examination for _, examination in ranked]):
+    suspects = _suspects([examination for _, examination in ranked])
+    longest = max((ranked[index][1].seconds for pair in suspects for index in pair), default=1.0)
+    each = 4 * RATE * min(longest, _EXCERPT_SECONDS)
+    excerpt = lru_cache(int(_CACHE_BYTES / each))(lambda index: _excerpt(folder, *ranked[index]))
+    for worse, better in suspects:
         path, kept = ranked[worse][0], ranked[better][0]
         if path in kept_of or kept in kept_of:
             continue
@@ -85,7 +91,7 @@ def _suspects(ranked: Sequence[Examination]) -> list[tuple[int, int]]:
     """Return pairs of a worse and a better file that may have the same content, by rank."""
     seconds = np.array([examination.seconds for examination in ranked])
     order = np.argsort(seconds, kind="stable")
-    bands, courses = _sketches([ranked[index] for index in order])
+    bands, courses, least = _sketches([ranked[index] for index in order])
     ends = np.searchsorted(seconds[order], seconds[order] + _DURATION_SECONDS, side="right")
     pairs: list[tuple[int, int]] = []
     for start in range(0, len(order), _ROWS):
@@ -95,24 +101,34 @@ def _suspects(ranked: Sequence[Examination]) -> list[tuple[int, int]]:
         alike &= np.arange(others.start, others.stop) < ends[rows, None]
         alike &= np.arange(others.start, others.stop) > np.arange(rows.start, rows.stop)[:, None]
         if alike.any():
-            alike &= _courses_alike(courses[rows], courses[others])
+            wanted = np.maximum(least[rows, None], least[others])
+            alike &= _courses_alike(courses[rows], courses[others], wanted)
         for row, other in np.argwhere(alike):
             one, two = int(order[start + row]), int(order[start + other])
             pairs.append((max(one, two), min(one, two)))
     return sorted(pairs)
 
 
-def _sketches(examinations: Sequence[Examination]) -> tuple[_Floats, _Floats]:
-    """Return the bands' levels, and the courses normalised (zero where they say nothing)."""
+def _sketches(examinations: Sequence[Examination]) -> tuple[_Floats, _Floats, _Floats]:
+    """Return the bands' levels, the courses, and from which correlation on these are alike.
+
+    Courses are normalised and lie around the middle; one that says nothing is zero.
+    """
     bands = np.full((len(examinations), BANDS), UNKNOWN, np.float32)
     courses = np.zeros((len(examinations), CELLS), np.float32)
+    least = np.full(len(examinations), _MOST_CORRELATION, np.float32)
     for row, examination in enumerate(examinations):
         bands[row] = examination.sketch[:BANDS]
         course = np.array(examination.sketch[BANDS:], np.float32)
-        if len(course) == CELLS and course.std() > _COURSE_FLAT:
-            course = np.convolve(course, np.ones(3) / 3, "same")  # lags are no whole cells
-            courses[row] = (course - course.mean()) / (np.sqrt(CELLS) * course.std())
-    return bands, courses
+        if len(course) < _SMOOTHED or course.std() <= _COURSE_FLAT:
+            continue
+        course = np.convolve(course, np.ones(_SMOOTHED) / _SMOOTHED, "same")  # lags are no cells
+        start = (CELLS - len(course)) // 2
+        normalised = (course - course.mean()) / (np.sqrt(len(course)) * course.std())
+        courses[row, start : start + len(course)] = normalised
+        chance = _COURSE_CHANCE / np.sqrt(len(course) / _SMOOTHED)
+        least[row] = min(max(_COURSE_CORRELATION, chance), _MOST_CORRELATION)
+    return bands, courses, least
 
 
 def _bands_alike(some: _Floats, others: _Floats) -> NDArray[np.bool_]:
@@ -128,7 +144,7 @@ def _bands_alike(some: _Floats, others: _Floats) -> NDArray[np.bool_]:
     return alike
 
 
-def _courses_alike(some: _Floats, others: _Floats) -> NDArray[np.bool_]:
+def _courses_alike(some: _Floats, others: _Floats, least: _Floats) -> NDArray[np.bool_]:
     """Return which pairs have similar courses, or ones that say nothing."""
     best = np.zeros((len(some), len(others)), np.float32)
     for shift in range(-_COURSE_SHIFTS, _COURSE_SHIFTS + 1):
@@ -136,7 +152,7 @@ def _courses_alike(some: _Floats, others: _Floats) -> NDArray[np.bool_]:
         there = slice(max(-shift, 0), CELLS - max(shift, 0))
         best = np.maximum(best, some[:, here] @ others[:, there].T)
     silent = ~some.any(axis=1)[:, None] | ~others.any(axis=1)
-    alike: NDArray[np.bool_] = (best >= _COURSE_CORRELATION) | silent
+    alike: NDArray[np.bool_] = (best >= least) | silent
     return alike
 
 

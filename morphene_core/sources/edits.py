@@ -94,6 +94,12 @@ def note_durations(table: Any, seconds: dict[str, float]) -> None:
             file["seconds"] = round(seconds[path], 3)
 
 
+def changes_of(table: Any, facts: dict[str, Any]) -> str:
+    """Return which fields of a source that was there facts change, and how; else nothing."""
+    before = {key: table[key] for key in facts if key in table and table[key] != facts[key]}
+    return "; ".join(f"{key}: {old} became {facts[key]}" for key, old in before.items())
+
+
 def record(table: Any, what: str) -> None:
     """Note what was done with a source."""
     _append(table, "history", [{"at": datetime.now(UTC).replace(microsecond=0), "what": what}])

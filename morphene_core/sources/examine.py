@@ -61,12 +61,12 @@ def _identity(status: os.stat_result) -> tuple[int, ...]:
 def _explain(path: Path, error: OSError) -> str:
     if error.errno == errno.ELOOP:
         return "a link that leads to itself: mend or remove the link"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "may not be read by this user: give read permission (chmod -R u+rX)"
     if path.is_symlink() and not path.exists():
         return "a link to a file that does not exist: mend or remove the link"
     if error.errno == errno.ENOENT:
         return "vanished while it was read: leave the folder unchanged and try again"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return "may not be read by this user: give read permission (chmod -R u+rX)"
     if error.errno == errno.EINVAL:
         return "not a regular file: replace it by the recording itself"
     return f"cannot be read ({error.strerror}): check the disk or copy the file again"

@@ -3,12 +3,10 @@
 import numpy as np
 
 from morphene_core.audio.longterm import band_edge
+from morphene_core.audio.loudness import SILENT_PEAK
 from morphene_core.audio.stream import AudioStream
 from morphene_core.sources.examination import Code, Finding
 from morphene_core.sources.scan import Scan
-
-SILENT_PEAK = 2.0**-15
-"""A peak up to one step of 16-bit audio (-90 dBFS) is dither, not sound."""
 
 _RATES = (1_000, 1_000_000)  # Hz: beyond, nothing was ever an audio converter's
 _MOST_CHANNELS = 64  # 7th-order ambisonics
@@ -142,7 +140,7 @@ def _offset(scan: Scan) -> Finding | None:
     text = (
         f"DC offset of {offset:+.3f} of full scale ({offset / max(swing, 1e-9):+.0%} of the level)"
     )
-    return Finding("DC offset", f"{text}: filter it out or record with another interface")
+    return Finding("DC offset", f"{text}: the preparation removes it; check the interface")
 
 
 def _band_limit(stream: AudioStream, scan: Scan) -> Finding | None:

@@ -4,7 +4,7 @@ The manifest says what ought to be there, the folder what is; the register holds
 other, once every file has been read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -155,7 +155,8 @@ def take_stock(
         for path, why in absent.items()
     ]
     files.sort(key=lambda file: file.path)
-    return SourceRegister(role, manifest.source, tuple(_without_duplicates(folder, files)))
+    judged = _without_duplicates(folder, files, known.files if known else ())
+    return SourceRegister(role, manifest.source, tuple(judged))
 
 
 def survey(
@@ -237,14 +238,41 @@ def _unregistered(folder: Path, path: str) -> SourceFile:
     return SourceFile(printable(path) if not is_text(path) else path, "", Examination(), (finding,))
 
 
-def _without_duplicates(folder: Path, files: list[SourceFile]) -> Iterator[SourceFile]:
-    used = [(file.path, file.examination) for file in files if file.verdict != "rejected"]
-    copies = find_duplicates(used, folder)
+def _without_duplicates(
+    folder: Path, files: Sequence[SourceFile], known: Sequence[SourceFile]
+) -> Iterator[SourceFile]:
+    """Give the files, those with the same content as a better one rejected.
+
+    Copies are looked for only where the files are not the ones of an earlier register: with many
+    clips that are alike it may take minutes.
+    """
+    candidates = _candidates(files)
+    if {(f.path, f.examination.sha256) for f in candidates} == {
+        (f.path, f.examination.sha256) for f in _candidates(known)
+    }:
+        found = {f.path: f.findings[:1] for f in known if _is_copy(f)}
+    else:
+        copies = find_duplicates([(f.path, f.examination) for f in candidates], folder)
+        text = "has the same content as {}: one of them is enough".format
+        found = {
+            path: (Finding("duplicate", text(printable(original))),)
+            for path, original in copies.items()
+        }
     for file in files:
-        if original := copies.get(file.path):
-            text = f"has the same content as {printable(original)}"
-            file = replace(file, findings=(Finding("duplicate", text), *file.findings))
-        yield file
+        yield replace(file, findings=(*found.get(file.path, ()), *file.findings))
+
+
+def _candidates(files: Iterable[SourceFile]) -> list[SourceFile]:
+    """Return the files that nothing rejects, unless it is that they are copies."""
+    return [
+        file
+        for file in files
+        if not any(f.rejects and f.code != "duplicate" for f in file.findings)
+    ]
+
+
+def _is_copy(file: SourceFile) -> bool:
+    return any(finding.code == "duplicate" for finding in file.findings)
 
 
 def require_some(register: SourceRegister, folder: Path) -> None:

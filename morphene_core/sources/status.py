@@ -89,9 +89,10 @@ class RoleStatus:
 
     @property
     def complete(self) -> bool:
-        """Whether there is enough audio, and every licence allows its use."""
+        """Whether there is enough audio, and the licences of what is used allow it."""
         enough = bool(self.register.accepted) and self.usable_seconds >= self.wanted_seconds
-        return enough and not any(problem.forbids for _, problem in self.problems)
+        used = [status for status in self.sources if status.accepted]
+        return enough and not any(p.forbids for status in used for p in status.problems)
 
     @property
     def missing(self) -> list[str]:

@@ -1,67 +1,64 @@
 """Checks of what came out: the audits and the delivery."""
 
-import dagster as dg
-
 from morphene_core import stages
 from morphene_core.audit import audit_rows, read_audits
 from morphene_core.dataset import source_list
 from morphene_core.delivery import verify_delivery
 from morphene_core.errors import InputError
-from morphene_core.home import ROLES
+from morphene_core.home import ROLES, InstrumentPaths
 from morphene_core.training import current_training
+from morphene_dagster.checks.common import Finding, instrument_check
 from morphene_dagster.metadata import table
-from morphene_dagster.partitions import instruments
-from morphene_dagster.resources import Project, user_errors
+from morphene_dagster.resources import Project
 
 
-@dg.asset_check(asset="audit_renders", partitions_def=instruments)
-def learned_both_sources(
-    context: dg.AssetCheckExecutionContext, project: Project
-) -> dg.AssetCheckResult:
-    """The last checkpoint is closer to the held-out audio of both sources than the first one."""
-    audits = read_audits(current_training(project.paths(context)))
+def _learned(project: Project, paths: InstrumentPaths) -> Finding:
+    audits = read_audits(current_training(paths))
     first, last = audits[0].spectral_distance, audits[-1].spectral_distance
-    return dg.AssetCheckResult(
-        passed=all(last[role] < first[role] for role in ROLES),
-        severity=dg.AssetCheckSeverity.WARN,
+    return Finding(
+        all(last[role] < first[role] for role in ROLES),
+        ", ".join(f"{role}: {first[role]:.2f}, at last {last[role]:.2f}" for role in ROLES),
+        serious=False,
         metadata={"audits": table(audit_rows(audits))},
     )
 
 
-@dg.asset_check(asset="delivery", partitions_def=instruments)
-def delivery_is_intact(
-    context: dg.AssetCheckExecutionContext, project: Project
-) -> dg.AssetCheckResult:
-    """Every delivered file is the one that its checksum in metadata.json names."""
-    folder = project.paths(context).final
+def _intact(project: Project, paths: InstrumentPaths) -> Finding:
     try:
-        metadata = verify_delivery(folder)
-    except InputError as error:
-        return dg.AssetCheckResult(passed=False, description=str(error))
-    return dg.AssetCheckResult(passed=True, metadata={"files": len(metadata["files"])})
-
-
-@dg.asset_check(asset="delivery", partitions_def=instruments)
-def made_from_the_present_sources(
-    context: dg.AssetCheckExecutionContext, project: Project
-) -> dg.AssetCheckResult:
-    """What was trained on is what the sources are now; otherwise train and deliver again."""
-    paths = project.paths(context)
-    with user_errors():
         metadata = verify_delivery(paths.final)
-        present = source_list({role: stages.read_register(paths, role) for role in ROLES})
+    except InputError as error:
+        return Finding(False, str(error))
+    return Finding(True, f"{len(metadata['files'])} files")
+
+
+def _present(project: Project, paths: InstrumentPaths) -> Finding:
+    present = source_list({role: stages.read_register(paths, role) for role in ROLES})
     delivered, now = (
         {(source["role"], source["sha256"]) for source in sources}
-        for sources in (metadata["lineage"]["sources"], present)
+        for sources in (verify_delivery(paths.final)["lineage"]["sources"], present)
     )
     gone, new = len(delivered - now), len(now - delivered)
-    return dg.AssetCheckResult(
-        passed=not gone and not new,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{gone} files are no longer used, {new} are new"
-        if gone or new
-        else "the same",
-    )
+    text = f"{len(delivered)} files; {gone} of them are no longer used, {new} are new"
+    return Finding(delivered == now, text, serious=False)
 
 
-ALL = [learned_both_sources, delivery_is_intact, made_from_the_present_sources]
+ALL = [
+    instrument_check(
+        "audit_renders",
+        "learned_both_sources",
+        "The last checkpoint is closer to the held-out audio of both sources than the first one.",
+        _learned,
+    ),
+    instrument_check(
+        "delivery",
+        "delivery_is_intact",
+        "Every delivered file is the one that its checksum in metadata.json names.",
+        _intact,
+    ),
+    instrument_check(
+        "delivery",
+        "made_from_the_present_sources",
+        "What was trained on is what the sources are now; otherwise train and deliver again.",
+        _present,
+    ),
+]

@@ -36,8 +36,9 @@ def print_status(entry: "Instrument", roles: Sequence["RoleStatus"]) -> None:
 
 def _print_role(console: Console, role: "RoleStatus") -> None:
     known = "prepared" if role.prepared_seconds is not None else "accepted, before preparation"
+    wanted = f" of {clock(role.wanted_seconds)}" if role.wanted_seconds else ""
     lines = {
-        "usable": f"{clock(role.usable_seconds)} of {clock(role.wanted_seconds)}  ({known})",
+        "usable": f"{clock(role.usable_seconds)}{wanted}  ({known})",
         "expected": clock(role.expected_seconds) if role.expected_seconds else "nothing",
         "files": f"{role.count('accepted')} accepted, {role.count('warning')} with a warning,"
         f" {role.count('rejected')} rejected",
