@@ -312,7 +312,7 @@ def test_the_best_copy_is_kept(tmp_path: Path) -> None:
     )
 
 
-def test_thousands_of_files_of_one_duration_are_told_apart_by_their_sketches(tmp_path: Path) -> None:
+def test_thousands_of_files_of_one_duration_are_told_apart(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     bands = np.clip(np.round(random.normal(35, 1.5, (3000, duplicates.BANDS))), 0, 50)
     courses = np.round(random.normal(0, 5, (3000, duplicates.CELLS)))

@@ -32,8 +32,6 @@ def test_the_first_error_is_raised_and_all_other_work_is_abandoned() -> None:
             abandoned.append(item)
             raise
 
-    start = time.monotonic()
     with pytest.raises(ValueError, match="the first"):
         in_threads(work, range(50), Progress("Working", 1, silent))
-    assert time.monotonic() - start < 5
     assert len(abandoned) < 10
