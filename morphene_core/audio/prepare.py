@@ -32,6 +32,7 @@ from morphene_core.audio.prepared import (
     Session,
     write_index,
 )
+from morphene_core.audio.repeats import find_repeats
 from morphene_core.audio.threads import Advance, in_threads
 from morphene_core.audio.trim import Silence, kept_spans
 from morphene_core.audio.wav import SAMPLE_RATE, Mono
@@ -122,6 +123,8 @@ def prepare_audio(
             tuple(_measured_again(session, written) for session in sessions),
             tuple(piece for file in written for piece in file.pieces),
         )
+        repeats = find_repeats(prepared.heldout, prepared.training, report)
+        prepared = replace(prepared, repeats=tuple(repeats))
         write_index(prepared)
     report(
         f"Prepared {clock(prepared.training_seconds)} for training,"

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from morphene_core.audio.wav import SAMPLE_RATE
 from morphene_core.errors import InputError
@@ -165,6 +165,7 @@ class PreparedAudio:
         settings: how it was prepared.
         sessions: the recording sessions.
         pieces: the written files.
+        repeats: where held-out audio sounds in the training audio as well, for a person.
     """
 
     folder: Path
@@ -172,6 +173,7 @@ class PreparedAudio:
     settings: AudioSettings
     sessions: tuple[Session, ...]
     pieces: tuple[Piece, ...]
+    repeats: tuple[str, ...] = ()
 
     @property
     def training(self) -> tuple[Path, ...]:
@@ -208,12 +210,20 @@ def load_prepared(folder: Path) -> PreparedAudio:
     """Return what ``prepare_audio`` published in a folder.
 
     Raises:
-        InputError: nothing was published there.
+        InputError: nothing was published there, or by an older Morphene.
     """
     index = folder / INDEX
     if not index.is_file():
         raise InputError(f"{folder} holds no prepared audio. Prepare the audio first.")
-    data = read_json(index)
+    try:
+        return _from_json(folder, read_json(index))
+    except (TypeError, KeyError) as error:
+        raise InputError(
+            f"{index} was written by an older Morphene. Prepare the audio again."
+        ) from error
+
+
+def _from_json(folder: Path, data: dict[str, Any]) -> PreparedAudio:
     sessions = (
         Session(**{**session, "left_out": tuple(session["left_out"])})
         for session in data["sessions"]
@@ -228,6 +238,7 @@ def load_prepared(folder: Path) -> PreparedAudio:
         AudioSettings(**data["settings"]),
         tuple(sessions),
         tuple(pieces),
+        tuple(data["repeats"]),
     )
 
 
@@ -237,7 +248,7 @@ def load_current(
     """Return the prepared audio in a folder if it is what would be made now, else None."""
     try:
         prepared = load_prepared(folder)
-    except (InputError, TypeError, KeyError):  # none, or written by an older Morphene
+    except InputError:
         return None
     asked = (source_version, settings)
     return prepared if (prepared.source_version, prepared.settings) == asked else None
@@ -275,5 +286,6 @@ def write_index(prepared: PreparedAudio) -> None:
         "settings": asdict(prepared.settings),
         "sessions": [asdict(session) for session in prepared.sessions],
         "pieces": [asdict(piece) for piece in prepared.pieces],
+        "repeats": list(prepared.repeats),
     }
     write_json(prepared.folder / INDEX, index)

@@ -5,12 +5,12 @@ other, once every file has been read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from morphene_core.audio.coverage import coverage_counter
+from morphene_core.audio.threads import Advance, in_threads
 from morphene_core.errors import InputError
 from morphene_core.files import combined_hash, read_json, sha256, write_json
 from morphene_core.home import InstrumentPaths, Role
@@ -23,8 +23,6 @@ from morphene_core.sources.manifest import File, Manifest, Source, read_manifest
 
 VERSION = 1
 """Of the examination. Files are examined anew when it rises."""
-
-_READERS = 2  # decoding and its arithmetic leave the interpreter free for one another
 
 
 @dataclass(frozen=True)
@@ -139,17 +137,13 @@ def take_stock(
     size = sum(megabytes(folder / entry.path) for entry, _ in there)
     progress = Progress(f"Reading {role} recordings", size, report, "MB")
     reader = _Reader(folder, role, earlier, verify)
-    files: list[SourceFile] = []
-    done = 0.0
-    with ThreadPoolExecutor(_READERS) as pool:
-        pending = [pool.submit(reader.read, *owned) for owned in there]
-        try:
-            for future in pending:
-                files.append(future.result())
-                done += files[-1].examination.bytes / 1e6
-                progress.advance(min(done, progress.total), printable(files[-1].path))
-        finally:
-            pool.shutdown(cancel_futures=True)  # an interrupt need not wait for all of them
+
+    def read(owned: tuple[File, Source], advance: Advance) -> SourceFile:
+        file = reader.read(*owned)
+        advance(file.examination.bytes / 1e6)
+        return file
+
+    files = in_threads(read, there, progress) if there else []
     files += strangers + [
         SourceFile(path, owners[path][1].name, Examination(), (why,))
         for path, why in absent.items()

@@ -105,6 +105,7 @@ def _coverage(register: SourceRegister, instrument: Instrument) -> dict[str, Any
     title = f"{instrument.slug}: coverage of the {register.role} source"
     return {
         "coverage in percent": round(covered.percentage, 1),
+        "onsets": covered.onsets,
         "not covered": dg.MetadataValue.md("\n".join(f"- {gap}" for gap in covered.gaps) or "-"),
         "coverage": picture(coverage_png(covered, title)),
     }

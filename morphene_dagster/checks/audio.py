@@ -78,9 +78,11 @@ def _heldout(prepared: PreparedAudio) -> Finding:
 
 
 def _leakage(prepared: PreparedAudio) -> Finding:
-    """Nothing that is held out is trained on."""
-    found = leaks(prepared)
-    return Finding(not found, "; ".join(found[:_SHOWN]) or "held-out and training audio are apart")
+    """Nothing that is held out is trained on; that it sounds elsewhere, too, is a warning."""
+    leaking = leaks(prepared)
+    found = [*leaking, *prepared.repeats]
+    text = "; ".join(found[:_SHOWN]) or "held-out and training audio are apart"
+    return Finding(not found, text, serious=bool(leaking))
 
 
 ALL = [

@@ -43,7 +43,9 @@ def _print_role(console: Console, role: "RoleStatus") -> None:
         "files": f"{role.count('accepted')} accepted, {role.count('warning')} with a warning,"
         f" {role.count('rejected')} rejected",
         "rating": f"{role.rating:.1f} of 5" if role.rating else "none",
-        "coverage": f"{role.coverage.percentage:.0f} %" if role.register.accepted else "",
+        "coverage": f"{role.coverage.percentage:.0f} %, {counted(role.coverage.onsets, 'onset')}"
+        if role.register.accepted
+        else "",
         "not covered": "\n".join(role.coverage.gaps),
         "to do": "\n".join(role.missing) or "nothing",
     }
