@@ -18,7 +18,8 @@ from morphene_core.progress import Progress, Report, clock, silent
 
 _RATE = 8_000
 _WINDOW, _HOP = 2048, 96  # a quarter of a second every 12 ms: an excerpt begins at any sample
-_EDGES = np.geomspace(300, 3000, 34)  # Hz: 33 bands, whose differences make 32 bits
+# 300 to 3000 Hz in 33 bands, whose differences make 32 bits.
+_BINS = np.round(np.geomspace(300, 3000, 34) / _RATE * _WINDOW).astype(int)
 _CHUNK = 30 * 48_000
 _AUDIBLE = 1e-6  # of the file's loudest frame; below, the bits are those of the dither
 _FRAMES = 128  # 1.5 s are compared
@@ -66,19 +67,19 @@ def _clock(frame: int) -> str:
 
 def _codes(file: Path, advance: Advance) -> Codes:
     """Return the codes of a file, shape (frames,); 0 where it is too soft to have one."""
-    energies = [np.empty((0, len(_EDGES) - 1), np.float32)]
+    codes, powers = [np.empty(0, np.uint32)], [np.empty(0, np.float32)]
+    last = np.empty((0, _BINS.size - 1), np.float32)
     for frames in _frames(file, advance):
         spectrum = np.abs(rfft(frames * np.hanning(_WINDOW).astype(np.float32), axis=1)) ** 2
-        edges = np.round(_EDGES / _RATE * _WINDOW).astype(int)
-        energies.append(np.add.reduceat(spectrum[:, : edges[-1]], edges[:-1], axis=1))
-    bands = np.concatenate(energies)
-    if len(bands) < 2:
-        return np.empty(0, np.uint32)
-    bits = np.diff(np.diff(bands, axis=1), axis=0) > 0
-    codes = np.packbits(bits, axis=1).view(">u4")[:, 0].astype(np.uint32)
-    total = bands[1:].sum(axis=1)
-    codes[total <= _AUDIBLE * total.max()] = 0
-    return codes
+        bands = np.add.reduceat(spectrum[:, : _BINS[-1]], _BINS[:-1], axis=1)
+        powers.append(bands[1 - len(last) :].sum(axis=1))  # the very first frame has no code
+        bands = np.concatenate([last, bands])
+        bits = np.diff(np.diff(bands, axis=1), axis=0) > 0
+        codes.append(np.packbits(bits, axis=1).view(">u4")[:, 0].astype(np.uint32))
+        last = bands[-1:]
+    power, code = np.concatenate(powers), np.concatenate(codes)
+    code[power <= _AUDIBLE * power.max(initial=0.0)] = 0
+    return code
 
 
 def _frames(file: Path, advance: Advance) -> Iterator[NDArray[np.float32]]:
