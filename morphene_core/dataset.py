@@ -9,7 +9,7 @@ from morphene_core.audio.prepared import PreparedAudio
 from morphene_core.errors import InputError
 from morphene_core.files import combined_hash, read_json, write_json
 from morphene_core.home import Role
-from morphene_core.sources.register import SourceRegister
+from morphene_core.sources.register import SourceRegister, accepted
 
 _RECORD = "dataset.json"
 
@@ -56,8 +56,7 @@ def source_list(registers: Mapping[Role, SourceRegister]) -> list[dict[str, Any]
         }
         for role, register in registers.items()
         for source in register.sources
-        for file in register.of_source(source.name)
-        if file.verdict != "rejected"
+        for file in accepted(register.of_source(source.name))
     ]
 
 

@@ -14,7 +14,6 @@ from pydantic import (
 )
 
 Tier = Literal["flagship", "strong", "experimental"]
-TIERS: tuple[Tier, ...] = ("flagship", "strong", "experimental")
 
 Dynamic = Literal["ppp", "pp", "p", "mp", "mf", "f", "ff", "fff"]
 DYNAMICS: tuple[Dynamic, ...] = ("ppp", "pp", "p", "mp", "mf", "f", "ff", "fff")

@@ -38,7 +38,6 @@ from morphene_core.sources.licences import (
 from morphene_core.sources.lines import line_of
 
 Origin = Literal["recorded", "licensed", "commissioned", "synthesized"]
-ORIGINS: tuple[Origin, ...] = ("recorded", "licensed", "commissioned", "synthesized")
 
 
 def _no_number(value: object) -> object:

@@ -72,7 +72,7 @@ class SourceRegister:
     @property
     def accepted(self) -> tuple[SourceFile, ...]:
         """The files that are used."""
-        return tuple(file for file in self.files if file.verdict != "rejected")
+        return accepted(self.files)
 
     @property
     def seconds(self) -> float:
@@ -99,6 +99,11 @@ class SourceRegister:
         """Return the register that ``to_json`` made ``data`` from."""
         sources = tuple(Source(**source) for source in data["sources"])
         return cls(data["role"], sources, tuple(_file(file) for file in data["files"]))
+
+
+def accepted(files: Iterable[SourceFile]) -> tuple[SourceFile, ...]:
+    """Return the files that are used."""
+    return tuple(file for file in files if file.verdict != "rejected")
 
 
 def load_register(path: Path) -> SourceRegister | None:

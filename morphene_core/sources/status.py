@@ -10,7 +10,7 @@ from morphene_core.instruments import Instrument
 from morphene_core.progress import Report, clock, silent
 from morphene_core.sources.licences import Problem, licence_problems
 from morphene_core.sources.manifest import Source
-from morphene_core.sources.register import SourceFile, SourceRegister, survey
+from morphene_core.sources.register import SourceFile, SourceRegister, accepted, survey
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SourceStatus:
     @property
     def accepted(self) -> tuple[SourceFile, ...]:
         """Its files that are used."""
-        return tuple(file for file in self.files if file.verdict != "rejected")
+        return accepted(self.files)
 
     @property
     def seconds(self) -> float:
