@@ -125,3 +125,13 @@ def test_a_folder_without_both_roles_is_refused_before_anything_is_replaced(tmp_
     with pytest.raises(InputError, match="nonmusical"):
         place_own(paths, mine)
     assert not paths.sources("musical").exists()
+
+
+def test_a_catalogue_that_is_not_there_is_named_before_the_ui_starts(
+    morphene: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MORPHENE_CATALOG", str(tmp_path / "none.toml"))
+    done = morphene("up", home=tmp_path)
+    assert done.returncode == 1
+    assert f"{tmp_path / 'none.toml'}" in done.stderr
+    assert "MORPHENE_CATALOG" in done.stderr

@@ -108,6 +108,7 @@ def up(port: int) -> None:
     """Open the Dagster UI on this machine (127.0.0.1), with the project folder's runs in it."""
     with user_errors():
         from morphene_core.home import Home
+        from morphene_core.instruments import ALL_INSTRUMENTS  # or Dagster would trip over it
         from morphene_dagster.instance import instance_environment
 
         home = Home.resolve()
@@ -119,6 +120,7 @@ def up(port: int) -> None:
         environment["PYTHONWARNINGS"] = "ignore:Function `dev_command` is superseded"
         whose = "yours" if own else "the demo's; set MORPHENE_HOME for yours"
         click.echo(f"Project folder: {home.path} ({whose})")
+        click.echo(f"Catalogue:      {len(ALL_INSTRUMENTS)} instruments")
         click.echo(f"Dagster UI:     http://127.0.0.1:{port}  (Ctrl-C ends it)")
         command = [sys.executable, "-m", "dagster", "dev", "-m", "morphene_dagster.definitions"]
         sys.stdout.flush()
