@@ -55,7 +55,8 @@ def in_threads(
                 finished, waiting = wait(waiting, timeout=1, return_when=FIRST_EXCEPTION)
                 for future in finished:
                     future.result()
-                progress.advance(done)
+                if waiting:
+                    progress.advance(done)
         finally:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
