@@ -6,11 +6,11 @@ from typing import Any
 
 from morphene_core.audio.wav import write_wav
 from morphene_core.errors import InputError
-from morphene_core.files import atomic_folder, combined_hash, write_text
+from morphene_core.files import atomic_folder, write_text
 from morphene_core.home import ROLES, InstrumentPaths, Role
 from morphene_core.progress import Report, silent
 from morphene_core.sources.collect import add_source
-from morphene_core.sources.listing import source_paths
+from morphene_core.sources.listing import fingerprint, source_paths
 
 SECONDS = 120.0
 """Length of each synthesized source."""
@@ -84,10 +84,7 @@ def _fingerprint(folder: Path) -> str:
     files = source_paths(folder)
     if not files:
         raise InputError(f"{folder} holds no recordings. Put some into it, e.g. WAV or FLAC.")
-    facts = [(path, (folder / path).lstat()) for path in files]
-    return combined_hash(
-        [str(folder.resolve()), *(f"{p!a} {s.st_size} {s.st_mtime_ns}" for p, s in facts)]
-    )
+    return fingerprint(folder.resolve() / path for path in files)
 
 
 def _is_from(folder: Path, origin: str) -> bool:

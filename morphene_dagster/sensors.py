@@ -5,9 +5,8 @@ import time
 
 import dagster as dg
 
-from morphene_core.files import combined_hash
 from morphene_core.home import ROLES, Home, InstrumentPaths, Role
-from morphene_core.sources.listing import source_paths
+from morphene_core.sources.listing import fingerprint, source_paths
 from morphene_dagster.assets.sources import musical_source, nonmusical_source
 
 _SETTLED_SECONDS = 30.0  # a folder that changed just now is being copied to, perhaps
@@ -40,8 +39,8 @@ def source_changes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 def _fingerprint(paths: InstrumentPaths, role: Role) -> str | None:
     """Return what tells a folder from itself as it was, or None while it is being changed."""
     folder, manifest = paths.sources(role), paths.manifest(role)
-    files = [folder / path for path in source_paths(folder)] if folder.is_dir() else []
-    facts = [(file, file.lstat()) for file in (manifest, *files) if file.exists()]
-    if any(time.time() - status.st_mtime < _SETTLED_SECONDS for _, status in facts):
+    below = [folder / path for path in source_paths(folder)] if folder.is_dir() else []
+    files = [file for file in (manifest, *below) if file.exists()]
+    if any(time.time() - file.lstat().st_mtime < _SETTLED_SECONDS for file in files):
         return None
-    return combined_hash([f"{f} {s.st_size} {s.st_mtime_ns}" for f, s in facts])
+    return fingerprint(files)

@@ -83,3 +83,11 @@ def test_an_instrument_that_was_never_materialized_is_left_alone(
 ) -> None:
     cursor = tick(instance, None).cursor
     assert list(json.loads(cursor or "")) == ["pyroviolin/musical"]
+
+
+def test_a_file_name_that_is_no_text_does_not_stop_the_sensor(
+    paths: InstrumentPaths, instance: dg.DagsterInstance
+) -> None:
+    cursor = tick(instance, None).cursor
+    write(paths, os.fsdecode(b"\xff.wav"), "new")
+    assert len(tick(instance, cursor).run_requests or []) == 1

@@ -1,7 +1,6 @@
 """Taking recordings into an instrument's folders, and out of them again."""
 
 import os
-import re
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ import tomlkit
 
 from morphene_core.audio.stream import regular_file
 from morphene_core.errors import InputError
-from morphene_core.files import atomic_file, sha256, write_json, write_text
+from morphene_core.files import atomic_file, sha256, sweep, write_json, write_text
 from morphene_core.home import InstrumentPaths, Role
 from morphene_core.progress import Report, silent
 from morphene_core.sources.edits import (
@@ -28,9 +27,7 @@ from morphene_core.sources.edits import (
     table_of,
 )
 from morphene_core.sources.intake import Intake, explain, folder_name
-from morphene_core.sources.listing import (
-    printable,
-)
+from morphene_core.sources.listing import is_folder, printable
 from morphene_core.sources.manifest import edit_manifest, validated
 from morphene_core.sources.register import SourceFile, load_register, take_stock
 
@@ -98,7 +95,7 @@ def add_source(
             changes = changes_of(table, given)
             table.update(given)
             before = validated(manifest, edited)  # wrong facts are refused before hours are copied
-            _sweep(folder)
+            sweep(folder)
             intake = Intake(folder, before, added.source, link)
             intake.take(recordings, report)
             taken, added.known, added.refused = intake.taken, intake.known, intake.refused
@@ -152,7 +149,7 @@ def remove_source(paths: InstrumentPaths, role: Role, name: str) -> Path:
 
 
 def _attach(paths: InstrumentPaths, document: Path) -> dict[str, str]:
-    if document.is_dir():
+    if is_folder(document):
         raise InputError(f"{printable(str(document))} is a folder. Name the document itself.")
     try:
         with regular_file(document):
@@ -166,13 +163,6 @@ def _attach(paths: InstrumentPaths, document: Path) -> dict[str, str]:
         with atomic_file(target) as temporary:
             shutil.copyfile(document, temporary)
     return {"document": f"documents/{target.name}", "document_sha256": digest}
-
-
-def _sweep(folder: Path) -> None:
-    """Delete what a killed process left of a file that it was copying."""
-    for path in folder.rglob(".*.partial*"):
-        if re.fullmatch(r"\..*\.\d+\.partial(\.[^.]*)?", path.name, re.DOTALL) and path.is_file():
-            path.unlink(missing_ok=True)
 
 
 def _make_new(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """What was found in one raw audio file: facts, and findings that accept or reject it."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -36,6 +37,14 @@ class Finding:
     def rejects(self) -> bool:
         """Whether a file with this finding is rejected."""
         return self.code in REJECTING
+
+
+def verdict_of(findings: Iterable[Finding]) -> Verdict:
+    """Return what findings come to."""
+    found = list(findings)
+    if any(finding.rejects for finding in found):
+        return "rejected"
+    return "warning" if found else "accepted"
 
 
 @dataclass(frozen=True)
@@ -78,9 +87,7 @@ class Examination:
     @property
     def verdict(self) -> Verdict:
         """What the findings come to."""
-        if any(finding.rejects for finding in self.findings):
-            return "rejected"
-        return "warning" if self.findings else "accepted"
+        return verdict_of(self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """Return the examination as plain data for JSON."""

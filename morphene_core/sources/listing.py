@@ -2,8 +2,10 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from morphene_core.files import combined_hash
 
 
 def source_paths(folder: Path) -> list[str]:
@@ -14,6 +16,12 @@ def source_paths(folder: Path) -> list[str]:
     files.
     """
     return sorted(path.relative_to(folder).as_posix() for path in _walk(folder, set()))
+
+
+def fingerprint(files: Iterable[Path]) -> str:
+    """Return what tells files from themselves as they were: names, sizes, times of change."""
+    facts = [(file, file.lstat()) for file in files]
+    return combined_hash([f"{str(file)!a} {s.st_size} {s.st_mtime_ns}" for file, s in facts])
 
 
 def printable(path: str) -> str:

@@ -18,7 +18,7 @@ _ADDED_UP = ("hours", "wanted_hours", "expected_hours", "files", "rejected", "li
 
 
 def instrument_status(
-    home: Home, instrument: Instrument, report: Report = silent, profile: str | None = None
+    home: Home, instrument: Instrument, report: Report = silent
 ) -> list[RoleStatus]:
     """Return how far both roles' recordings of an instrument are.
 
@@ -26,11 +26,9 @@ def instrument_status(
         home: the project folder.
         instrument: its entry in the catalogue.
         report: takes progress.
-        profile: name of the profile that decides how much audio is wanted; by default the
-            settings' one.
     """
     paths = home.instrument(instrument.slug)
-    hours = load_profile(profile or home.profile_name(instrument.slug), home.profiles).source_hours
+    hours = load_profile(home.profile_name(instrument.slug), home.profiles).source_hours
     release = home.release(instrument.slug)
     return [role_status(paths, instrument, role, hours, release, report) for role in ROLES]
 

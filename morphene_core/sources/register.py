@@ -16,7 +16,7 @@ from morphene_core.files import combined_hash, read_json, sha256, write_json
 from morphene_core.home import InstrumentPaths, Role
 from morphene_core.progress import Progress, Report, silent
 from morphene_core.sources.duplicates import find_duplicates
-from morphene_core.sources.examination import Examination, Finding, Verdict
+from morphene_core.sources.examination import Examination, Finding, Verdict, verdict_of
 from morphene_core.sources.examine import examine
 from morphene_core.sources.listing import is_folder, is_text, megabytes, printable, source_paths
 from morphene_core.sources.manifest import File, Manifest, Source, read_manifest
@@ -46,9 +46,7 @@ class SourceFile:
     @property
     def verdict(self) -> Verdict:
         """Whether the file is used."""
-        if any(finding.rejects for finding in self.findings):
-            return "rejected"
-        return "warning" if self.findings else "accepted"
+        return verdict_of(self.findings)
 
     @property
     def reason(self) -> str:

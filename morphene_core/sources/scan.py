@@ -1,12 +1,12 @@
 """Measurements of one recording, collected while it is decoded from end to end."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from morphene_core.audio.clipping import ClippingCounter
+from morphene_core.audio.coverage import Counter
 from morphene_core.audio.longterm import LongTermSpectrum
 from morphene_core.audio.stream import Block
 from morphene_core.sources.sketch import Course
@@ -15,18 +15,8 @@ SAMPLE_LIMIT = 2.0**31
 """No sample format has larger numbers, not even where somebody left the scaling out."""
 
 
-class Consumer(Protocol):
-    """Something that counts in the mono mix while the file is read anyway."""
-
-    def feed(self, mono: NDArray[np.float32]) -> None:
-        """Take the next block, shape (samples,), at the file's own sample rate."""
-
-    def result(self) -> dict[str, Any]:
-        """Return what was counted, as plain data."""
-
-
-Coverage = Callable[[int], Consumer]
-"""Makes a consumer for a sample rate in Hz."""
+Coverage = Callable[[int], Counter]
+"""Makes a counter of the mono mix for a sample rate in Hz."""
 
 
 class Scan:

@@ -115,24 +115,21 @@ def _span(indices: Indices, names: Sequence[str]) -> str:
 
 
 def _where(rows: Indices, notes: Sequence[str]) -> str:
-    if len(rows) == len(notes):
-        return ""
-    if len(rows) == 1:
-        return f" at {notes[rows[0]]}"
-    if rows[0] == 0:
-        return f" below {notes[rows[-1] + 1]}"
-    if rows[-1] == len(notes) - 1:
-        return f" above {notes[rows[0] - 1]}"
-    return f" from {_span(rows, notes)}"
+    return _part(rows, notes, "below", "above")
 
 
 def _how(columns: Indices, dynamics: Sequence[str]) -> str:
-    if len(columns) == len(dynamics):
+    return _part(columns, dynamics, "softer than", "louder than")
+
+
+def _part(indices: Indices, names: Sequence[str], under: str, over: str) -> str:
+    """Say which of the names are meant: nothing if all are."""
+    if len(indices) == len(names):
         return ""
-    if len(columns) == 1:
-        return f" at {dynamics[columns[0]]}"
-    if columns[0] == 0:
-        return f" softer than {dynamics[columns[-1] + 1]}"
-    if columns[-1] == len(dynamics) - 1:
-        return f" louder than {dynamics[columns[0] - 1]}"
-    return f" from {_span(columns, dynamics)}"
+    if len(indices) == 1:
+        return f" at {names[indices[0]]}"
+    if indices[0] == 0:
+        return f" {under} {names[indices[-1] + 1]}"
+    if indices[-1] == len(names) - 1:
+        return f" {over} {names[indices[0] - 1]}"
+    return f" from {_span(indices, names)}"
