@@ -9,10 +9,11 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from morphene_core.errors import InputError
 
@@ -53,6 +54,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
             yield temporary
             _sync(temporary)
         temporary.replace(path)
+        _sync(path.parent)  # the name, too, outlives a loss of power
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -123,18 +125,57 @@ def point_link(link: Path, target: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, busy: str) -> Iterator[None]:
+def locked(path: Path, busy: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Hold a lock file. The kernel releases it with the process, so that it is never stale.
 
+    Args:
+        path: the lock file.
+        busy: text of the error where another process holds it.
+        wait_seconds: how long to wait for a holder that is about to end.
+
     Raises:
-        InputError: another process holds it; the text is ``busy``.
+        InputError: another process holds it.
     """
+    deadline = time.monotonic() + wait_seconds
     with path.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise InputError(busy) from error
+                time.sleep(0.2)
+        _held.add(file)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(busy) from error
-        yield
+            yield
+        finally:
+            _held.discard(file)
+
+
+# A fork holds its parent's locks, too, and would hold them on when the parent is gone.
+_held: set[IO[str]] = set()
+
+
+def _let_go() -> None:
+    for file in _held:
+        file.close()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds a lock file at this moment."""
+    try:
+        with path.open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 @contextmanager
@@ -150,8 +191,11 @@ def _room_for(path: Path) -> Iterator[None]:
 
 
 def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _take_place(new: Path, final: Path) -> None:

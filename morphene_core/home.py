@@ -11,11 +11,12 @@
     sources/{instrument}/removed/          what `morphene sources remove` took out
     audio/{instrument}/{role}/             prepared audio: training/, heldout/, audio.json
     datasets/{instrument}/                 preprocessed_db, as `rave preprocess` writes it
-    models/{instrument}/trainings/{id}/    one training: checkpoints/, audit/
+    models/{instrument}/trainings/{id}/    one training: checkpoints/, states/, audit/, losses.csv
     models/{instrument}/checkpoints        -> the current training's checkpoints
     models/{instrument}/audit              -> the current training's audits
     models/{instrument}/exports/           exported .ts
     models/{instrument}/final/             the delivery
+    logs/                                  a log of every training, and the notices
     dagster/                               the Dagster instance: runs, events, logs
 """
 
@@ -50,6 +51,26 @@ release = "commercial"
 # [instruments.pyroviolin]
 # profile = "demo"
 # release = "noncommercial"
+
+# How many trainings, audits and preparations run at once, and how long a training waits for a GPU
+# that other programs fill. Without `gpus` it is one training for each GPU that is found.
+# [queue]
+# gpus = 1
+# audits = 1
+# preparations = 2
+# gpu_wait_minutes = 60
+
+# When each tier's backfill is launched (cron, UTC), once its schedule is switched on in the UI.
+# [schedules]
+# flagship = "0 20 * * *"
+# strong = "0 21 * * *"
+# experimental = "0 22 * * *"
+
+# Notices (a run failed, an instrument can be listened to) are lines of logs/notices.log, and go to
+# a command, as its last argument, or to a webhook.
+# [notices]
+# command = ["notify-send", "Morphene"]
+# webhook = "https://example.org/hook"
 """
 
 
@@ -95,6 +116,15 @@ class InstrumentPaths:
     def models(self) -> Path:
         """Folder of everything that was made from the dataset."""
         return self.home / "models" / self.slug
+
+    @property
+    def trainings(self) -> Path:
+        """Folder of all trainings, side by side."""
+        return self.models / "trainings"
+
+    def training_log(self, training_id: str) -> Path:
+        """Log of one training, with those of all other instruments in one folder."""
+        return self.home / "logs" / "trainings" / f"{self.slug}-{training_id}.log"
 
     def training(self, training_id: str) -> Path:
         """Folder of one training."""

@@ -15,9 +15,14 @@ def start_as_child() -> None:
     heard even if a shell that started the parent in the background had it ignored.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    die_with_parent(signal.SIGTERM)
+
+
+def die_with_parent(number: signal.Signals) -> None:
+    """Let the kernel send this process a signal when the thread that started it ends (Linux)."""
     libc = ctypes.CDLL(None, use_errno=True)
     parent = os.getppid()
     if hasattr(libc, "prctl"):
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        libc.prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:  # it died before the kernel had been asked
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)

@@ -37,7 +37,18 @@ from morphene_core.sources.register import (
     require_some,
     survey,
 )
-from morphene_core.training import TrainingRecord, current_training, open_training
+from morphene_core.training import (
+    TrainingFolder,
+    TrainingRecord,
+    current_training,
+    open_training,
+)
+from morphene_core.training.attempt import BY_HAND, Attempt, Observe
+from morphene_core.training.device import training_gpu
+from morphene_core.training.log import logged
+
+_HANDOVER_SECONDS = 45.0
+"""How long a trainer waits for one that is ending: it hears of its parent's death, and saves."""
 
 
 def register(paths: InstrumentPaths, role: Role, report: Report = silent) -> SourceRegister:
@@ -108,8 +119,22 @@ def preprocess(paths: InstrumentPaths, profile: Profile, report: Report = silent
     return build_dataset(audio, registers, folder, n_signal, report)
 
 
-def train(paths: InstrumentPaths, profile: Profile, report: Report = silent) -> TrainingRecord:
-    """Train the dataset with a profile, from wherever that training stopped."""
+def train(
+    paths: InstrumentPaths,
+    profile: Profile,
+    report: Report = silent,
+    observe: Observe = lambda _: None,
+    attempt: Attempt = BY_HAND,
+) -> TrainingRecord:
+    """Train the dataset with a profile, from wherever that training stopped.
+
+    Args:
+        paths: of the instrument.
+        profile: how to train it.
+        report: takes progress.
+        observe: takes checkpoints and progress as data.
+        attempt: which run this is of, and how long it may wait for a GPU.
+    """
     dataset = read_record(paths.preprocessed_db)
     if dataset.n_signal != profile.training.n_signal:
         raise InputError(
@@ -124,15 +149,31 @@ def train(paths: InstrumentPaths, profile: Profile, report: Report = silent) -> 
             f"{paths.preprocessed_db} is not made from the audio as it is now prepared:"
             " materialize `preprocessed_db` first."
         )
-    from morphene_core.rave.train import train as train_rave
-
     folder = open_training(paths, profile, dataset)
-    point_link(paths.checkpoints, folder.checkpoints)
-    point_link(paths.audit, folder.audit)
-    heldout = [file for role in ROLES for file in audio[role].heldout]
+    with logged(paths.training_log(folder.path.name), report) as say:
+        return _train_alone(paths, folder, profile, attempt, say, observe)
+
+
+def _train_alone(
+    paths: InstrumentPaths,
+    folder: TrainingFolder,
+    profile: Profile,
+    attempt: Attempt,
+    report: Report,
+    observe: Observe,
+) -> TrainingRecord:
+    """Train in the folder, as the only one, on a GPU of its own."""
+    heldout = [file for role in ROLES for file in load_prepared(paths.audio(role)).heldout]
     busy = f"{folder.path} is being trained already, by another run. Follow that one, or cancel it."
-    with locked(folder.lock, busy):
-        return train_rave(folder, paths.preprocessed_db, heldout, report)
+    with locked(folder.lock, busy, _HANDOVER_SECONDS):
+        point_link(paths.checkpoints, folder.checkpoints)
+        point_link(paths.audit, folder.audit)
+        folder.write(folder.read().with_attempt(attempt.run, attempt.first_run, profile))
+        with training_gpu(folder, profile, attempt.gpu_wait_minutes, report) as gpu:
+            # From here on, since torch must not be loaded before the GPU is chosen.
+            from morphene_core.rave.train import train as train_rave
+
+            return train_rave(folder, paths.preprocessed_db, heldout, report, observe, gpu)
 
 
 def audit(paths: InstrumentPaths, report: Report = silent) -> list[Audit]:

@@ -18,15 +18,39 @@ from morphene_core.home import Home, InstrumentPaths
 from morphene_core.processes import start_as_child
 from morphene_core.profiles import Profile
 from morphene_core.progress import Report
+from morphene_core.training.attempt import Attempt
 
-Stage = Callable[[InstrumentPaths, Profile, Report], Any]
+Stage = Callable[[InstrumentPaths, Profile, PipesContext], Any]
+
+
+def _report(pipes: PipesContext) -> Report:
+    def report(line: str) -> None:
+        log = pipes.log.warning if line.startswith("Warning") else pipes.log.info
+        log(line)
+
+    return report
+
+
+def _train(paths: InstrumentPaths, profile: Profile, pipes: PipesContext) -> dict[str, Any]:
+    return asdict(
+        stages.train(
+            paths,
+            profile,
+            _report(pipes),
+            lambda seen: pipes.report_custom_message({"observed": seen}),
+            Attempt(**pipes.extras["attempt"]),
+        )
+    )
+
 
 STAGES: dict[str, Stage] = {
-    "preprocess": lambda paths, profile, report: asdict(stages.preprocess(paths, profile, report)),
-    "train": lambda paths, profile, report: asdict(stages.train(paths, profile, report)),
-    "audit": lambda paths, _, report: [asdict(a) for a in stages.audit(paths, report)],
-    "export": lambda paths, _, report: asdict(stages.export(paths, report)),
-    "deliver": lambda paths, _, report: stages.deliver(paths, report),
+    "preprocess": lambda paths, profile, pipes: asdict(
+        stages.preprocess(paths, profile, _report(pipes))
+    ),
+    "train": _train,
+    "audit": lambda paths, _, pipes: [asdict(a) for a in stages.audit(paths, _report(pipes))],
+    "export": lambda paths, _, pipes: asdict(stages.export(paths, _report(pipes))),
+    "deliver": lambda paths, _, pipes: stages.deliver(paths, _report(pipes)),
 }
 
 
@@ -36,7 +60,7 @@ def run_stage(pipes: PipesContext) -> dict[str, Any]:
     paths = Home(Path(extras["home"])).instrument(extras["instrument"])
     profile = Profile.model_validate_json(extras["profile"])
     try:
-        return {"result": STAGES[extras["stage"]](paths, profile, pipes.log.info)}
+        return {"result": STAGES[extras["stage"]](paths, profile, pipes)}
     except MorpheneError as error:
         # A message for a person, not a traceback; Dagster turns it into the step's failure.
         return {"error": str(error), "retry": not isinstance(error, InputError)}

@@ -1,20 +1,18 @@
-"""Jobs: one per stage, and one for all of them."""
-
-from typing import Any
+"""Jobs: one per stage. Each is a run of its own, so that only training holds a GPU."""
 
 import dagster as dg
 
+STAGES = ("prepare", "train", "audit", "deliver")
+"""The jobs in their order: the names of the assets' groups."""
 
-def _job(name: str, selection: dg.AssetSelection, description: str) -> Any:
-    return dg.define_asset_job(name, selection, description=description)
-
-
-_groups = dg.AssetSelection.groups
+_DESCRIPTIONS = {
+    "prepare": "Register and prepare the recordings, write the dataset.",
+    "train": "Train, from wherever the training stopped.",
+    "audit": "Render and measure every checkpoint, and choose one.",
+    "deliver": "Export the chosen checkpoint and publish the delivery.",
+}
 
 ALL = [
-    _job("prepare", _groups("prepare"), "Register and prepare the recordings, write the dataset."),
-    _job("train", _groups("train"), "Train, from wherever the training stopped."),
-    _job("audit", _groups("audit"), "Render and measure every checkpoint, and choose one."),
-    _job("deliver", _groups("deliver"), "Export the chosen checkpoint and publish the delivery."),
-    _job("everything", dg.AssetSelection.all(), "From raw recordings to the delivery."),
+    dg.define_asset_job(stage, dg.AssetSelection.groups(stage), description=_DESCRIPTIONS[stage])
+    for stage in STAGES
 ]

@@ -1,18 +1,14 @@
-"""A run started from the terminal, and followed there through the instance's own event log."""
+"""The stages of an instrument, run through the queue and followed in the terminal."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
 
 import dagster as dg
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -20,19 +16,24 @@ from rich.text import Text
 from morphene_core.home import Home
 from morphene_core.progress import clock
 from morphene_dagster import assets
-from morphene_dagster.instance import instance_environment
+from morphene_dagster.instance import instance_environment, set_pool_limits
+from morphene_dagster.jobs import STAGES
+from morphene_dagster.services import services
+from morphene_dagster.submit import submit
 
 _POLL_SECONDS = 0.25
-_STOP_SECONDS = 30.0
+_STOP_SECONDS = 60.0
+_START_SECONDS = 30.0  # that Dagster may need to start a run that nothing stands before
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its id, Dagster's name for its state, and the error of a failed step."""
+    """How it ended: the last run, Dagster's name for its state, and the error of a failed step."""
 
     run_id: str
     status: str
     error: str | None = None
+    run_ids: tuple[str, ...] = ()
 
     @property
     def success(self) -> bool:
@@ -47,10 +48,11 @@ def launch(
     console: Console,
     typical: Mapping[str, float] | None = None,
 ) -> Outcome:
-    """Run all stages of an instrument in a process of its own and show how far it is.
+    """Run all stages of an instrument, a run each, and show how far they are.
 
-    An interrupt (Ctrl-C, SIGTERM) and a cancel in the UI reach that process; what is done by then
-    stays.
+    Each waits in the queue like any other run. An interrupt (Ctrl-C, SIGTERM) cancels the run; a
+    cancel in the UI ends this, too. What is done by then stays. Where the project folder's
+    services do not run, they run for as long as this takes.
 
     Args:
         home: the project folder.
@@ -59,47 +61,33 @@ def launch(
         console: where to show it.
         typical: seconds that each step usually takes, for an estimate of the whole.
     """
-    environment = instance_environment(home)
-    os.environ["DAGSTER_HOME"] = environment["DAGSTER_HOME"]
-    run_id = str(uuid.uuid4())
+    os.environ["DAGSTER_HOME"] = instance_environment(home)["DAGSTER_HOME"]
     config = {"resources": {"project": {"config": {"profile": profile}}}} if profile else {}
-    log = home.dagster / "logs" / f"{run_id}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with dg.DagsterInstance.get() as instance, log.open("wb") as output:
-        process = _start(run_id, slug, config, environment, output)
-        follower = _Follower(instance, run_id, console, typical or {})
-        try:
-            with _terminate_as_interrupt():
-                follower.follow(process)
-        except KeyboardInterrupt:
-            console.print("Stopping: what is done stays ...")
-            run = instance.get_run_by_id(run_id)
-            if run and not run.is_finished:
-                instance.report_run_canceling(run)  # or its end would count as a failure
-            _stop(process)
-            return Outcome(run_id, dg.DagsterRunStatus.CANCELED.value)
-        run = instance.get_run_by_id(run_id)
-        if run is None:
-            return Outcome(run_id, "NOT_STARTED", f"The run did not start: see {log}")
-        return Outcome(run_id, run.status.value, follower.error)
+    with dg.DagsterInstance.get() as instance, services(home):
+        set_pool_limits(instance, home)
+        follower = _Follower(instance, console, typical or {})
+        with _terminate_as_interrupt():
+            return _run_stages(instance, follower, slug, config, STAGES)
 
 
-def _start(
-    run_id: str,
+def _run_stages(
+    instance: dg.DagsterInstance,
+    follower: "_Follower",
     slug: str,
     config: Mapping[str, object],
-    environment: Mapping[str, str],
-    output: IO[bytes],
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "morphene_dagster.execute", run_id, slug, json.dumps(config)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        # Its own session: Ctrl-C comes here only, and is passed on once.
-        start_new_session=True,
-    )
+    jobs: Sequence[str],
+) -> Outcome:
+    run_ids: list[str] = []
+    status = dg.DagsterRunStatus.NOT_STARTED
+    for job in jobs:
+        run_ids.append(submit(instance, job, slug, config))
+        try:
+            status = follower.follow(run_ids[-1])
+        except KeyboardInterrupt:
+            status = follower.stop(run_ids[-1])
+        if status is not dg.DagsterRunStatus.SUCCESS:
+            break
+    return Outcome(run_ids[-1], status.value, follower.error, tuple(run_ids))
 
 
 @contextmanager
@@ -111,52 +99,78 @@ def _terminate_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Interrupt a run's process and see it end; what does not end in time is killed."""
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(_STOP_SECONDS)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 class _Follower:
-    """Shows a run's events as they come."""
+    """Shows runs' events as they come, one run after the other."""
 
     def __init__(
-        self,
-        instance: dg.DagsterInstance,
-        run_id: str,
-        console: Console,
-        typical: Mapping[str, float],
+        self, instance: dg.DagsterInstance, console: Console, typical: Mapping[str, float]
     ) -> None:
         self.error: str | None = None
-        self._instance, self._run_id, self._console = instance, run_id, console
+        self._instance, self._console = instance, console
         self._typical = dict(typical)
+        self._run_id = ""
         self._cursor: str | None = None
         self._assets = {asset.key.to_user_string() for asset in assets.ALL}
         self._started = 0  # steps
         self._step: str | None = None
         self._step_began = 0.0
-        self._line = "starting Dagster"
-        self._cancelled = False
+        self._line = ""
 
-    def follow(self, process: subprocess.Popen[bytes]) -> None:
-        """Show events until the process ends.
+    def follow(self, run_id: str) -> dg.DagsterRunStatus:
+        """Show a run's events until it has ended, its retries by Dagster included.
 
         Raises:
-            KeyboardInterrupt: at Ctrl-C, and when the run is cancelled from the UI.
+            KeyboardInterrupt: at Ctrl-C.
         """
+        self._run_id, self._cursor, self._step = run_id, None, None
+        self._line = "waiting for Dagster"
+        patience = time.monotonic() + _START_SECONDS
         with Live(self._status(), console=self._console, transient=True) as live:
-            while process.poll() is None:
+            while True:
+                run = self._instance.get_run_by_id(self._run_id)
+                assert run is not None
+                if run.status is dg.DagsterRunStatus.QUEUED and time.monotonic() > patience:
+                    self._say_once("in the queue: it begins when those before it have ended")
                 self.drain()
                 live.update(self._status())
-                if self._cancelled:
-                    raise KeyboardInterrupt
+                if run.is_finished:
+                    retry = self._retry_of(run)
+                    if retry is None:
+                        live.update("")
+                        return run.status
+                    self._run_id, self._cursor, self.error = retry, None, None
                 time.sleep(_POLL_SECONDS)
-            self.drain()
-            live.update("")
+
+    def stop(self, run_id: str) -> dg.DagsterRunStatus:
+        """Cancel the run that is followed; return how it ended."""
+        self._console.print("Stopping: what is done stays ...")
+        coordinator = self._instance.run_coordinator
+        deadline = time.monotonic() + _STOP_SECONDS
+        coordinator.cancel_run(self._run_id)
+        while True:
+            run = self._instance.get_run_by_id(self._run_id)
+            if run is None or run.is_finished or time.monotonic() > deadline:
+                return run.status if run else dg.DagsterRunStatus.CANCELED
+            time.sleep(_POLL_SECONDS)
+
+    def _retry_of(self, run: dg.DagsterRun) -> str | None:
+        """Return the run that takes up one whose process died, or None."""
+        if run.tags.get(WILL_RETRY_TAG) != "true":
+            return None
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            latest = self._instance.get_run_by_id(run.run_id)
+            if latest and (retry := latest.tags.get(AUTO_RETRY_RUN_ID_TAG)):
+                self._console.print("The run's process died: it is started again.")
+                return retry
+            time.sleep(_POLL_SECONDS)
+        return None
+
+    def _say_once(self, line: str) -> None:
+        if line != self._line:
+            self._line = line
+            if not self._console.is_terminal:
+                self._console.print(f"  {line}", highlight=False)
 
     def drain(self) -> None:
         """Show the events that came since the last time."""
@@ -187,11 +201,6 @@ class _Follower:
             self._end("[green]✓[/]")
         elif event.event_type is dg.DagsterEventType.STEP_FAILURE:
             self._fail(event)
-        elif event.event_type in (
-            dg.DagsterEventType.RUN_CANCELING,
-            dg.DagsterEventType.RUN_CANCELED,
-        ):
-            self._cancelled = True
 
     def _begin(self, step: str) -> None:
         self._started += 1

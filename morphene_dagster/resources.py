@@ -1,16 +1,16 @@
 """Resources: the project folder, and the worker processes that do what needs RAVE."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterPipesExecutionError
 
 from morphene_core.errors import InputError, MorpheneError
 from morphene_core.home import Home, InstrumentPaths
 from morphene_core.profiles import Profile, load_profile
+from morphene_dagster.pipes import run_worker
 
 _MAX_RETRIES = 2
 _DELAY_SECONDS = 10  # before the first retry; twice that before the second
@@ -40,41 +40,60 @@ class Project(dg.ConfigurableResource):
 class Workers(dg.ConfigurableResource):
     """Runs stages in processes of their own, through Dagster Pipes."""
 
-    def run(self, context: dg.AssetExecutionContext, project: Project, stage: str) -> Any:
+    def run(
+        self,
+        context: dg.AssetExecutionContext,
+        project: Project,
+        stage: str,
+        extras: Mapping[str, Any] | None = None,
+        observe: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> Any:
         """Run a stage of the partition's instrument; return its result.
 
         Its progress goes to the run's log. A cancel of the run reaches it as SIGINT. If its process
         dies it is started again, and goes on from what is there.
+
+        Args:
+            context: of the asset.
+            project: the project folder, with the profile of this run.
+            stage: a key of `morphene_core.worker.STAGES`.
+            extras: what the stage is told beside that.
+            observe: takes what the stage observes, while it runs.
 
         Raises:
             dagster.Failure: what the user has to know; not retried if the input is at fault.
         """
         with user_errors():
             profile = project.training_profile(context.partition_key)
-        environment = {}
-        if profile.training.threads:
-            environment["OMP_NUM_THREADS"] = str(profile.training.threads)
-        try:
-            invocation = dg.PipesSubprocessClient().run(
-                # -P: a folder named `scripts` where the user is must not shadow RAVE's.
-                command=[sys.executable, "-P", "-m", "morphene_core.worker"],
-                context=context,
-                env=environment,
-                extras={
-                    "stage": stage,
-                    "home": str(Home.resolve().path),
-                    "instrument": context.partition_key,
-                    "profile": profile.model_dump_json(),
-                },
-            )
-        except DagsterPipesExecutionError as error:
-            raise _retry_or_fail(context, f"The {stage} process died: {error}") from error
-        answer: dict[str, Any] = invocation.get_custom_messages()[-1]
-        if "error" in answer:
-            if answer["retry"]:
-                raise _retry_or_fail(context, answer["error"])
+        threads = profile.training.threads
+        answer: dict[str, Any] = {}
+
+        def take(message: Mapping[str, Any]) -> None:
+            if "observed" in message:
+                observe(message["observed"])
+            else:
+                answer.update(message)
+
+        status = run_worker(
+            context,
+            # -P: a folder named `scripts` where the user is must not shadow RAVE's.
+            [sys.executable, "-P", "-m", "morphene_core.worker"],
+            {"OMP_NUM_THREADS": str(threads)} if threads else {},
+            {
+                "stage": stage,
+                "home": str(Home.resolve().path),
+                "instrument": context.partition_key,
+                "profile": profile.model_dump_json(),
+                **(extras or {}),
+            },
+            take,
+        )
+        if "result" in answer:
+            return answer["result"]
+        if not answer.get("retry", True):
             raise dg.Failure(answer["error"], allow_retries=False)
-        return answer["result"]
+        died = f"The {stage} process ended with status {status}, without a result."
+        raise _retry_or_fail(context, answer.get("error", died))
 
 
 def _retry_or_fail(context: dg.AssetExecutionContext, reason: str) -> Exception:

@@ -2,45 +2,239 @@
 
 import json
 import time
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
+from morphene_core.errors import MorpheneError
 from morphene_core.home import ROLES, Home, InstrumentPaths, Role
+from morphene_core.instruments import ALL_INSTRUMENTS, Instrument, get_instrument
+from morphene_core.notices import notify
 from morphene_core.sources.listing import fingerprint, source_paths
-from morphene_dagster.assets.sources import musical_source, nonmusical_source
+from morphene_core.sources.manifest import read_manifest
+from morphene_core.sources.register import load_register
+from morphene_dagster.backfills import what_is_missing
+from morphene_dagster.standing import (
+    CHECKPOINTS,
+    Standing,
+    instrument_of,
+    is_training,
+    standings,
+    why_failed,
+)
 
 _SETTLED_SECONDS = 30.0  # a folder that changed just now is being copied to, perhaps
+_AUDIT = dg.AssetKey("audit_renders")
+_SELECTED = dg.AssetKey("selected_checkpoint")
+_AT_ONCE = 50  # events that a tick looks at
 
 
 @dg.sensor(
-    target=[musical_source, nonmusical_source],
+    job_name="prepare",
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def source_changes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Reads recordings anew when they or their manifest change: what was made of them is stale."""
+    """Prepares instruments whose recordings are new or changed, once both sources are complete.
+
+    Until then what has changed is only read. What was made of the old recordings is stale.
+    """
     home = Home.resolve()
-    seen: dict[str, str] = json.loads(context.cursor or "{}")
-    requests = []
-    for role in ROLES:
-        asset = dg.AssetKey(f"{role}_source")
-        for slug in sorted(context.instance.get_materialized_partitions(asset)):
-            key, now = f"{slug}/{role}", _fingerprint(home.instrument(slug), role)
-            if now is None or now == seen.get(key):
-                continue
-            if key in seen:
-                requests.append(
-                    dg.RunRequest(f"{key} {now}", partition_key=slug, asset_selection=[asset])
+    seen: dict[str, dict[str, Any]] = json.loads(context.cursor or "{}")
+    standing, requests = standings(context.instance), []
+    for instrument in ALL_INSTRUMENTS:
+        paths, slug = home.instrument(instrument.slug), instrument.slug
+        now = {role: _fingerprint(paths, role) for role in ROLES}
+        if None in now.values() or not (any(now.values()) or slug in seen):
+            continue
+        known = seen.setdefault(slug, _known_before(context.instance, slug, now))
+        changed = [role for role in ROLES if now[role] != known.get(role)]
+        known |= {str(role): print_ for role, print_ in now.items()}
+        if changed:
+            known["to do"] = "yes"
+        if known.get("to do") and _can_be_prepared(home, instrument, standing.get(slug), known):
+            del known["to do"]
+            requests.append(
+                dg.RunRequest(f"{slug} prepare {now}", partition_key=slug, job_name="prepare")
+            )
+        elif read := [dg.AssetKey(f"{role}_source") for role in changed if now[role]]:
+            requests.append(
+                dg.RunRequest(
+                    f"{slug} read {now}",
+                    partition_key=slug,
+                    job_name="prepare",
+                    asset_selection=read,
                 )
-            seen[key] = now
+            )
     return dg.SensorResult(requests, cursor=json.dumps(seen))
 
 
 def _fingerprint(paths: InstrumentPaths, role: Role) -> str | None:
-    """Return what tells a folder from itself as it was, or None while it is being changed."""
+    """Return what tells recordings from themselves as they were.
+
+    It is "" if none are registered, and None while the folder or the manifest is being changed.
+    """
     folder, manifest = paths.sources(role), paths.manifest(role)
+    if not manifest.exists():
+        return ""
     below = [folder / path for path in source_paths(folder)] if folder.is_dir() else []
     files = [file for file in (manifest, *below) if file.exists()]
     if any(time.time() - file.lstat().st_mtime < _SETTLED_SECONDS for file in files):
         return None
     return fingerprint(files)
+
+
+def _known_before(
+    instance: dg.DagsterInstance, slug: str, now: Mapping[Role, str | None]
+) -> dict[str, Any]:
+    """Return what to compare an instrument with that the sensor sees for the first time.
+
+    Recordings that were read without it are known as they are.
+    """
+    return {
+        role: now[role]
+        for role in ROLES
+        if slug in instance.get_materialized_partitions(dg.AssetKey(f"{role}_source"))
+    }
+
+
+def _can_be_prepared(
+    home: Home, instrument: Instrument, standing: Standing | None, known: dict[str, Any]
+) -> bool:
+    """Whether the sources are complete, and nobody works with what was prepared before.
+
+    A training that is stopped and goes on needs the dataset that it began with.
+    """
+    if standing and (standing.pending or standing.state in ("being prepared", "paused")):
+        return False
+    paths = home.instrument(instrument.slug)
+    registers = [paths.register(role) for role in ROLES]
+    if not all(_is_read(paths, role) for role in ROLES):
+        return False
+    looked_at = fingerprint([*registers, home.settings] if home.settings.exists() else registers)
+    if known.get("incomplete") == looked_at and not standing:
+        return False
+    if what_is_missing(home, instrument):
+        known["incomplete"] = looked_at
+        return False
+    known.pop("incomplete", None)
+    return True
+
+
+def _is_read(paths: InstrumentPaths, role: Role) -> bool:
+    """Whether every registered file was read as it is now: reading takes longer than a tick may."""
+    register = load_register(paths.register(role))
+    try:
+        manifest = read_manifest(paths.manifest(role))
+    except MorpheneError:  # the run that reads it says what is wrong
+        return False
+    if register is None:
+        return False
+    read = {file.path: file.modified_ns for file in register.files}
+    for source in manifest.source:
+        for file in source.files:
+            path = paths.sources(role) / file.path
+            if path.exists() and read.get(file.path) != path.stat().st_mtime_ns:
+                return False
+    return True
+
+
+@dg.sensor(
+    job_name="audit",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def finished_trainings(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Audits a training when it is complete, in a run of its own that holds no GPU slot."""
+    requests, cursor = [], context.cursor
+    for record in _news(context, CHECKPOINTS):
+        cursor = str(record.storage_id)
+        slug = record.partition_key
+        # Whoever trained may have asked for the audit already, as `morphene run` does.
+        audit = context.instance.event_log_storage.get_latest_planned_materialization_info(
+            _AUDIT, slug
+        )
+        if slug and not (audit and audit.storage_id > record.storage_id):
+            requests.append(dg.RunRequest(f"{slug} {cursor}", partition_key=slug, job_name="audit"))
+    return dg.SensorResult(requests, cursor=cursor)
+
+
+@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def instruments_to_listen_to(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Gives a notice when a checkpoint was selected: the instrument can be listened to."""
+    cursor, said = context.cursor, []
+    for record in _news(context, _SELECTED):
+        cursor = str(record.storage_id)
+        slug = record.partition_key
+        if slug and not _selected_before(context.instance, record, slug):
+            paths = Home.resolve().instrument(slug)
+            metadata = record.asset_materialization.metadata if record.asset_materialization else {}
+            step, reason = (metadata[key].value for key in ("step", "reason"))
+            said.append(
+                notify(
+                    Home.resolve(),
+                    _name(slug),
+                    "ready to be listened to",
+                    f"step {step:,} was selected, {reason}",
+                    f"Listen to {paths.audit}/{step:06d}/",
+                )
+            )
+    reason = "\n".join(said) or "No checkpoint was selected since the last tick."
+    return dg.SensorResult(skip_reason=dg.SkipReason(reason), cursor=cursor)
+
+
+@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)
+def failed_runs(context: dg.RunFailureSensorContext) -> None:
+    """Gives a notice when a run failed for good; one that is tried again is not announced."""
+    run = context.dagster_run
+    if run.tags.get("dagster/will_retry") == "true":
+        return
+    slug = instrument_of(run)
+    what, to_do = _what_failed(run, slug or "INSTRUMENT")
+    why = why_failed(context.instance, run.run_id)
+    notify(Home.resolve(), _name(slug) if slug else "Morphene", what, why, to_do)
+
+
+def _what_failed(run: dg.DagsterRun, slug: str) -> tuple[str, str]:
+    """Return what a failed run was to do, and what a person does about it."""
+    if is_training(run):
+        to_do = f"See `morphene queue logs {slug}`; `morphene queue add --instrument {slug}`"
+        return "training failed", f"{to_do} tries again."
+    selected = {key.path[-1] for key in run.asset_selection or ()}
+    if run.job_name == "prepare" or any(name.endswith("_source") for name in selected):
+        return "preparation failed", f"See `morphene sources status {slug}`."
+    return f"{run.job_name} failed", f"See run {run.run_id[:8]} in the UI."
+
+
+def _news(context: dg.SensorEvaluationContext, asset: dg.AssetKey) -> Iterator[dg.EventLogRecord]:
+    """Give the materializations of an asset since the last tick, the oldest first."""
+    after = int(context.cursor) if context.cursor else None
+    found = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=asset, after_storage_id=after), _AT_ONCE, ascending=True
+    )
+    yield from found.records
+
+
+def _selected_before(instance: dg.DagsterInstance, record: dg.EventLogRecord, slug: str) -> bool:
+    """Whether the same checkpoint was selected the time before."""
+    before = instance.fetch_materializations(
+        dg.AssetRecordsFilter(_SELECTED, [slug], before_storage_id=record.storage_id), limit=1
+    ).records
+    return bool(before) and _data_version(before[0]) == _data_version(record)
+
+
+def _data_version(record: dg.EventLogRecord) -> str | None:
+    made = record.asset_materialization
+    return made.tags.get("dagster/data_version") if made and made.tags else None
+
+
+def _name(slug: str) -> str:
+    try:
+        instrument = get_instrument(slug)
+    except KeyError:  # of another catalogue
+        return slug
+    return f"{instrument.number} {instrument.name}"
+
+
+ALL = [source_changes, finished_trainings, instruments_to_listen_to, failed_runs]

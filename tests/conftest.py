@@ -1,6 +1,7 @@
 """What several test files share: a command, a small project folder, and one real demo."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -39,6 +40,9 @@ checkpoint_every = 20
 validate_every = 20
 learning_rate = 3e-3
 threads = 1
+
+[watchdogs]
+min_active_latents = 0 # so few steps teach the encoder nothing
 """
 
 SYNTHESIZED = {"name": "Takes", "origin": "synthesized", "licence": "CC0-1.0", "rating": 3}
@@ -67,19 +71,38 @@ def morphene() -> Run:
     return run
 
 
+@pytest.fixture(scope="session")
+def make_tiny_home() -> Callable[[Path], Home]:
+    """Make a project folder with half a minute of sources, trained with the profile `tiny`."""
+
+    def make(folder: Path) -> Home:
+        home = Home(folder / "home")
+        home.create(profile="tiny")
+        home.profiles.mkdir()
+        (home.profiles / "tiny.toml").write_text(TINY)
+        paths = home.instrument("pyroviolin")
+        for role, takes in zip(ROLES, (violin_takes, fire_takes), strict=True):
+            for take in takes(24):
+                write_wav(paths.sources(role) / f"{take.name}.wav", take.audio)
+            add_source(paths, role, SYNTHESIZED, [paths.sources(role)])
+        return home
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_home_made_once(
+    tmp_path_factory: pytest.TempPathFactory, make_tiny_home: Callable[[Path], Home]
+) -> Home:
+    """Return a tiny project folder of which the tests get copies."""
+    return make_tiny_home(tmp_path_factory.mktemp("tiny"))
+
+
 @pytest.fixture
-def tiny_home(tmp_path: Path) -> Home:
+def tiny_home(tmp_path: Path, tiny_home_made_once: Home) -> Home:
     """Return a project folder with half a minute of sources, trained with the profile `tiny`."""
-    home = Home(tmp_path / "home")
-    home.create(profile="tiny")
-    home.profiles.mkdir()
-    (home.profiles / "tiny.toml").write_text(TINY)
-    paths = home.instrument("pyroviolin")
-    for role, takes in zip(ROLES, (violin_takes, fire_takes), strict=True):
-        for take in takes(24):
-            write_wav(paths.sources(role) / f"{take.name}.wav", take.audio)
-        add_source(paths, role, SYNTHESIZED, [paths.sources(role)])
-    return home
+    shutil.copytree(tiny_home_made_once.path, tmp_path / "home")
+    return Home(tmp_path / "home")
 
 
 @pytest.fixture(scope="session")

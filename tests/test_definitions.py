@@ -52,9 +52,8 @@ def test_every_asset_says_what_it_is() -> None:
         ("train", {"checkpoints"}),
         ("audit", {"audit_renders", "selected_checkpoint"}),
         ("deliver", {"final_model", "delivery"}),
-        ("everything", ASSETS),
     ],
 )
-def test_there_is_a_job_for_each_stage_and_one_for_all(job: str, assets: set[str]) -> None:
+def test_there_is_a_job_for_each_stage(job: str, assets: set[str]) -> None:
     nodes = defs.resolve_job_def(job).asset_layer.selected_asset_keys
     assert {key.to_user_string() for key in nodes} == assets

@@ -15,6 +15,7 @@ import torch
 
 from morphene_core.home import Home
 from morphene_core.training import TrainingFolder, current_training
+from morphene_core.training.states import state_path
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +71,12 @@ def workers(home: Home) -> list[int]:
     return found
 
 
+def training_runs(home: Home) -> list[dg.DagsterRun]:
+    """Return the runs of the job `train`, the newest first."""
+    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+        return list(instance.get_runs(dg.RunsFilter(job_name="train")))
+
+
 def unfinished(home: Home) -> list[Path]:
     return [path for path in home.path.rglob("*.partial*") if "dagster" not in path.parts]
 
@@ -88,8 +95,7 @@ def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(
     assert started.wait(30) == 1
     assert time.monotonic() - begun < 15
     assert workers(long_home) == []
-    with dg.DagsterInstance.from_config(str(long_home.dagster)) as instance:
-        (run,) = instance.get_runs()
+    run = training_runs(long_home)[0]
     assert run.status is dg.DagsterRunStatus.CANCELED
     folder = training(long_home)
     assert folder is not None
@@ -106,10 +112,9 @@ def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(
     assert (record.step, record.attempts) == (300, 2)
     assert [c.step for c in record.checkpoints] == list(range(20, 301, 20))
     # The schedule went on as if nothing had happened: it counts every batch once.
-    state = torch.load(folder.state, map_location="cpu", weights_only=False)
-    assert state["lr_schedulers"][0]["last_epoch"] == 300
-    assert state["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(3e-4)
-    assert state["callbacks"]["WarmupCallback"]["training_steps"] == 300
+    state = torch.load(state_path(folder, 300), map_location="cpu", weights_only=True)
+    assert state["scheduler"]["last_epoch"] == 300
+    assert state["optimizers"][0]["param_groups"][0]["lr"] == pytest.approx(3e-4)
     rows = [int(line.split(",")[0]) for line in folder.losses.read_text().splitlines()[1:]]
     assert rows == sorted(rows)
 
@@ -118,15 +123,33 @@ def test_a_cancel_in_the_ui_reaches_a_run_that_was_started_in_the_terminal(
     long_home: Home, started: subprocess.Popen[bytes], wait_until: Callable[..., None]
 ) -> None:
     wait_until(lambda: has_checkpoint(long_home))
+    run = training_runs(long_home)[0]
     with dg.DagsterInstance.from_config(str(long_home.dagster)) as instance:
-        (run,) = instance.get_runs()
-        # What the UI does to a run that the daemon did not start.
-        instance.report_run_canceling(run)
-        instance.report_run_canceled(run)
+        instance.run_coordinator.cancel_run(run.run_id)
     assert started.wait(30) == 1
     assert workers(long_home) == []
     folder = training(long_home)
     assert folder is not None and 0 < folder.read().step < 300
+
+
+def test_a_killed_run_is_taken_up_by_another_run_from_its_newest_state(
+    long_home: Home, started: subprocess.Popen[bytes], wait_until: Callable[..., None]
+) -> None:
+    wait_until(lambda: has_checkpoint(long_home))
+    (worker,) = workers(long_home)
+    stat = Path(f"/proc/{worker}/stat").read_text()
+    os.kill(int(stat.rpartition(")")[2].split()[1]), signal.SIGKILL)  # the run's own process
+    assert started.wait(180) == 0
+    first, second = reversed(training_runs(long_home))
+    assert (first.status.value, second.status.value) == ("FAILURE", "SUCCESS")
+    assert second.parent_run_id == first.run_id
+    folder = training(long_home)
+    assert folder is not None
+    record = folder.read()
+    assert (record.step, record.attempts) == (300, 2)
+    assert record.runs == (first.run_id, second.run_id)
+    log = long_home.instrument("pyroviolin").training_log(record.id).read_text()
+    assert "resuming from step" in log
 
 
 def test_killing_the_command_takes_the_training_with_it(
@@ -150,8 +173,8 @@ def test_a_killed_worker_is_retried_in_the_same_run_and_goes_on(
     assert folder is not None
     record = folder.read()
     assert (record.step, record.attempts) == (300, 2)
+    (run,) = training_runs(long_home)
     with dg.DagsterInstance.from_config(str(long_home.dagster)) as instance:
-        (run,) = instance.get_runs()
         logs = instance.all_logs(run.run_id)
     assert run.status is dg.DagsterRunStatus.SUCCESS
     kinds = [entry.dagster_event.event_type for entry in logs if entry.dagster_event]

@@ -1,93 +1,319 @@
-import json
+"""What happens without anybody asking: preparation, audits, notices."""
+
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from morphene_core.home import Home, InstrumentPaths
-from morphene_dagster.sensors import source_changes
+from morphene_core.home import ROLES, Home, InstrumentPaths
+from morphene_core.instruments import get_instrument
+from morphene_core.notices import notices_log
+from morphene_core.sources.collect import add_source
+from morphene_dagster.backfills import launch
+from morphene_dagster.definitions import defs
+from morphene_dagster.instance import instance_environment
+from morphene_dagster.sensors import (
+    failed_runs,
+    finished_trainings,
+    instruments_to_listen_to,
+    source_changes,
+)
+from tests.queues import collect, launched, small_home, trained
+from tests.recordings import facts, record
+
+TEN = get_instrument(10)
+ELEVEN = get_instrument(11)
 
 
 @pytest.fixture
-def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InstrumentPaths:
-    monkeypatch.setenv("MORPHENE_HOME", str(tmp_path))
-    paths = Home(tmp_path).instrument("pyroviolin")
-    for name in ("a.wav", "b.wav"):
-        write(paths, name, "as it was")
-    return paths
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    home = small_home(tmp_path)
+    monkeypatch.setenv("MORPHENE_HOME", str(home.path))
+    return home
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        event = dg.AssetMaterialization("musical_source", partition="pyroviolin")
-        instance.report_runless_asset_event(event)
+def paths(home: Home) -> InstrumentPaths:
+    return home.instrument(TEN.slug)
+
+
+@pytest.fixture
+def instance(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    monkeypatch.setenv("DAGSTER_HOME", instance_environment(home)["DAGSTER_HOME"])
+    with dg.DagsterInstance.get() as instance:
         yield instance
 
 
-def write(paths: InstrumentPaths, name: str, text: str, age: float = 60.0) -> None:
-    file = paths.sources("musical") / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
-    os.utime(file, (file.stat().st_atime - age, file.stat().st_mtime - age))
+def settle(paths: InstrumentPaths) -> None:
+    """Let every new file be older than one that is being copied."""
+    for role in ROLES:
+        files = [paths.manifest(role), *paths.sources(role).rglob("*")]
+        for file in (file for file in files if file.is_file()):
+            before = file.stat().st_mtime
+            if before > time.time() - 60:
+                os.utime(file, (before - 90, before - 90))
 
 
-def tick(instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
-    result = source_changes(dg.build_sensor_context(instance, cursor=cursor))
-    assert isinstance(result, dg.SensorResult)
-    return result
+def complete(home: Home, *numbers: int) -> None:
+    for instrument in collect(home, *numbers):
+        settle(home.instrument(instrument.slug))
+        read(home, instrument.slug)
 
 
-def test_a_change_of_a_recording_asks_once_for_its_source_to_be_read_anew(
-    paths: InstrumentPaths, instance: dg.DagsterInstance
+def read(home: Home, slug: str) -> None:
+    from morphene_core.sources.register import survey
+
+    for role in ROLES:
+        survey(home.instrument(slug), role)
+
+
+def tick(
+    instance: dg.DagsterInstance, cursor: str | None, sensor: dg.SensorDefinition = source_changes
+) -> tuple[list[tuple[str | None, str | None, list[str]]], str | None]:
+    """Return what a sensor asks for (instrument, job, assets), and its cursor."""
+    context = dg.build_sensor_context(instance, cursor=cursor, definitions=defs)
+    result = sensor.evaluate_tick(context)
+    requests = [
+        (r.partition_key, r.job_name, [key.path[-1] for key in r.asset_selection or ()])
+        for r in result.run_requests or ()
+    ]
+    return requests, result.cursor
+
+
+PREPARE = (TEN.slug, "prepare", [])
+READ = (TEN.slug, "prepare", ["musical_source"])
+
+
+# New and changed recordings.
+
+
+def test_an_instrument_whose_sources_are_complete_is_prepared_once(
+    home: Home, instance: dg.DagsterInstance
 ) -> None:
-    first = tick(instance, None)
-    assert first.run_requests == []
-    write(paths, "a.wav", "other")
-    second = tick(instance, first.cursor)
-    (request,) = second.run_requests or []
-    assert request.partition_key == "pyroviolin"
-    assert request.asset_selection == [dg.AssetKey("musical_source")]
-    assert tick(instance, second.cursor).run_requests == []
+    complete(home, 10)
+    requests, cursor = tick(instance, None)
+    assert requests == [PREPARE]
+    assert tick(instance, cursor)[0] == []
 
 
-@pytest.mark.parametrize("change", ["added", "removed", "manifest"])
-def test_files_that_come_or_go_and_the_manifest_count_as_changes(
-    paths: InstrumentPaths, instance: dg.DagsterInstance, change: str
+def test_of_an_instrument_that_is_still_collected_what_is_new_is_only_read(
+    home: Home, paths: InstrumentPaths, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    cursor = tick(instance, None).cursor
+    add_source(paths, "musical", facts(), [record(tmp_path / "a.wav", 1)])
+    settle(paths)
+    requests, cursor = tick(instance, None)
+    assert requests == [READ]
+    requests, cursor = tick(instance, cursor)
+    assert requests == []
+    add_source(paths, "nonmusical", facts(), [record(tmp_path / "b.wav", 2)])
+    settle(paths)
+    requests, cursor = tick(instance, cursor)
+    assert requests == [(TEN.slug, "prepare", ["nonmusical_source"])]  # and not before it is read
+    read(home, TEN.slug)
+    assert tick(instance, cursor)[0] == [PREPARE]
+
+
+def test_files_that_nobody_registered_lead_to_no_run(
+    home: Home, paths: InstrumentPaths, instance: dg.DagsterInstance
+) -> None:
+    record(paths.sources("musical") / "stray.wav", 1)
+    settle(paths)
+    assert tick(instance, None)[0] == []
+
+
+def test_an_instrument_without_anything_costs_no_place_in_the_cursor(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    assert tick(instance, None) == ([], "{}")
+
+
+@pytest.mark.parametrize(
+    ("change", "asked"),
+    [("added", PREPARE), ("manifest", PREPARE), ("changed", READ), ("removed", READ)],
+)
+def test_files_that_come_change_or_go_and_the_manifest_count_as_changes(
+    home: Home,
+    paths: InstrumentPaths,
+    instance: dg.DagsterInstance,
+    change: str,
+    asked: tuple[str, str, list[str]],
+) -> None:
+    complete(home, 10)
+    _, cursor = tick(instance, None)
+    (file,) = (f for f in paths.sources("musical").rglob("*.wav"))
     if change == "added":
-        write(paths, "c.wav", "new")
+        record(paths.sources("musical") / "more.wav", 9)
+    elif change == "changed":
+        record(file, 9)
     elif change == "removed":
-        (paths.sources("musical") / "b.wav").unlink()
+        file.unlink()
     else:
-        write(paths, "../musical.toml", "# edited")
-    assert len(tick(instance, cursor).run_requests or []) == 1
+        manifest = paths.manifest("musical")
+        manifest.write_text(manifest.read_text() + "# edited\n")
+    settle(paths)
+    assert tick(instance, cursor)[0] == [asked]
 
 
 def test_a_folder_that_is_being_copied_to_is_left_alone_until_it_has_settled(
-    paths: InstrumentPaths, instance: dg.DagsterInstance
+    home: Home, paths: InstrumentPaths, instance: dg.DagsterInstance
 ) -> None:
-    cursor = tick(instance, None).cursor
-    write(paths, "c.wav", "half", age=0)
-    result = tick(instance, cursor)
-    assert result.run_requests == []
-    write(paths, "c.wav", "whole")
-    assert len(tick(instance, result.cursor).run_requests or []) == 1
+    complete(home, 10)
+    record(paths.sources("musical") / "half.wav", 9)
+    requests, cursor = tick(instance, None)
+    assert requests == []
+    settle(paths)
+    assert tick(instance, cursor)[0] == [PREPARE]
 
 
-def test_an_instrument_that_was_never_materialized_is_left_alone(
-    paths: InstrumentPaths, instance: dg.DagsterInstance
+def test_recordings_that_were_read_before_the_sensor_ever_looked_are_known(
+    home: Home, instance: dg.DagsterInstance
 ) -> None:
-    cursor = tick(instance, None).cursor
-    assert list(json.loads(cursor or "")) == ["pyroviolin/musical"]
+    complete(home, 10)
+    for role in ROLES:
+        event = dg.AssetMaterialization(f"{role}_source", partition=TEN.slug)
+        instance.report_runless_asset_event(event)
+    assert tick(instance, None)[0] == []
+
+
+def test_what_a_training_works_with_is_not_prepared_anew_before_it_is_over(
+    home: Home, paths: InstrumentPaths, instance: dg.DagsterInstance
+) -> None:
+    complete(home, 10)
+    run = launched(instance, TEN, dg.DagsterRunStatus.STARTED)
+    requests, cursor = tick(instance, None)
+    assert requests == [(TEN.slug, "prepare", [f"{role}_source" for role in ROLES])]
+    assert tick(instance, cursor)[0] == []
+    instance.report_run_failed(run)
+    assert tick(instance, cursor)[0] == [PREPARE]
+
+
+def test_what_a_backfill_prepares_is_not_prepared_twice(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    complete(home, 10)
+    launch(instance, [TEN], "flagship", backfill_id="a")
+    assert PREPARE not in tick(instance, None)[0]
 
 
 def test_a_file_name_that_is_no_text_does_not_stop_the_sensor(
-    paths: InstrumentPaths, instance: dg.DagsterInstance
+    home: Home, paths: InstrumentPaths, instance: dg.DagsterInstance
 ) -> None:
-    cursor = tick(instance, None).cursor
-    write(paths, os.fsdecode(b"\xff.wav"), "new")
-    assert len(tick(instance, cursor).run_requests or []) == 1
+    complete(home, 10)
+    _, cursor = tick(instance, None)
+    (paths.sources("musical") / os.fsdecode(b"\xff.wav")).write_text("new")
+    settle(paths)
+    assert tick(instance, cursor)[0] == [PREPARE]
+
+
+def test_a_manifest_that_cannot_be_read_does_not_stop_the_others(
+    home: Home, paths: InstrumentPaths, instance: dg.DagsterInstance
+) -> None:
+    complete(home, 10, 11)
+    paths.manifest("musical").write_text("not = toml = at all")
+    settle(paths)
+    assert (ELEVEN.slug, "prepare", []) in tick(instance, None)[0]
+
+
+# Audits.
+
+
+def test_a_finished_training_is_audited_once_in_a_run_of_its_own(
+    instance: dg.DagsterInstance,
+) -> None:
+    trained(instance, TEN)
+    trained(instance, ELEVEN)
+    requests, cursor = tick(instance, None, finished_trainings)
+    assert requests == [(TEN.slug, "audit", []), (ELEVEN.slug, "audit", [])]
+    assert tick(instance, cursor, finished_trainings) == ([], cursor)
+
+
+def test_what_was_audited_by_whoever_trained_it_is_not_audited_again(
+    instance: dg.DagsterInstance,
+) -> None:
+    trained(instance, TEN)
+    launched(instance, TEN, job="audit")
+    requests, cursor = tick(instance, None, finished_trainings)
+    assert requests == []
+    trained(instance, TEN)  # longer, for example
+    assert tick(instance, cursor, finished_trainings)[0] == [(TEN.slug, "audit", [])]
+
+
+# Notices.
+
+
+def selected(instance: dg.DagsterInstance, version: str) -> None:
+    event = dg.AssetMaterialization(
+        "selected_checkpoint",
+        partition=TEN.slug,
+        metadata={"step": 50_000, "reason": "the newest"},
+        tags={"dagster/data_version": version},
+    )
+    instance.report_runless_asset_event(event)
+
+
+def notices(home: Home) -> list[str]:
+    log = notices_log(home)
+    return (
+        [line.split(" UTC  ")[1] for line in log.read_text().splitlines()] if log.exists() else []
+    )
+
+
+def test_an_instrument_that_can_be_listened_to_is_announced_once(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    selected(instance, "a")
+    _, cursor = tick(instance, None, instruments_to_listen_to)
+    folder = home.instrument(TEN.slug).audit / "050000"
+    said = (
+        "10 Pyroviolin: ready to be listened to: step 50,000 was selected, the newest."
+        f" Listen to {folder}/"
+    )
+    assert notices(home) == [said]
+    selected(instance, "a")
+    _, cursor = tick(instance, cursor, instruments_to_listen_to)
+    assert notices(home) == [said]
+    selected(instance, "b")
+    tick(instance, cursor, instruments_to_listen_to)
+    assert notices(home) == [said, said]
+
+
+def fail(instance: dg.DagsterInstance, job: str, **tags: str) -> None:
+    run = launched(instance, TEN, dg.DagsterRunStatus.STARTED, job=job, **tags)
+    instance.report_run_failed(run, "the power\nwent out")
+    run = instance.get_run_by_id(run.run_id) or run
+    (record,) = instance.get_records_for_run(
+        run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE
+    ).records
+    event = record.event_log_entry.dagster_event
+    assert event
+    context = dg.build_run_status_sensor_context("failed_runs", event, instance, run)
+    failed_runs(context.for_run_failure())
+
+
+def test_a_failed_training_is_announced_with_its_reason_and_what_to_do(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    fail(instance, "train")
+    (notice,) = notices(home)
+    assert notice.startswith("10 Pyroviolin: training failed: the power went out. See `morphene")
+    assert "`morphene queue add --instrument pyroviolin` tries again" in notice
+
+
+@pytest.mark.parametrize(
+    ("job", "said"), [("prepare", "preparation failed"), ("audit", "audit failed")]
+)
+def test_other_failures_are_announced_as_what_they_are(
+    home: Home, instance: dg.DagsterInstance, job: str, said: str
+) -> None:
+    fail(instance, job)
+    assert f"10 Pyroviolin: {said}: the power went out." in notices(home)[0]
+
+
+def test_a_failure_that_is_tried_again_is_not_announced(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    fail(instance, "train", dagster__max_retries="1")
+    assert notices(home) == []

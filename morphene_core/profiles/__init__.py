@@ -4,7 +4,6 @@ A profile is a TOML file. Two come with Morphene (``production``, ``demo``); a u
 project folder under ``profiles/``, under names of their own.
 """
 
-import math
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -28,45 +27,87 @@ class Training(BaseModel):
     Attributes:
         batch_size: examples per batch.
         n_signal: samples per example.
-        phase_1_steps: length of the representation-learning phase; the learning rate decays
-            over it, so it cannot change once a training has begun.
-        total_steps: phase 1 and the adversarial phase together.
+        hours: budget of the whole training. The steps of both phases are fitted to it from their
+            measured speed on the very device, once, when the training begins.
+        phase_1_share: part of the hours that phase 1 gets.
+        phase_1_steps: length of the representation-learning phase, in place of ``hours``.
+        total_steps: phase 1 and the adversarial phase together, in place of ``hours``.
+        finish_share: part of the planned adversarial steps that a training which an operator
+            finishes early is still given.
         checkpoint_every: steps between checkpoints.
-        validate_every: steps between validations; the latent PCA is computed there.
+        validate_every: steps between validations; the latent PCA is computed there. Every
+            checkpoint and the end of phase 1 is validated, too.
+        state_minutes: wall time between full states; a killed training loses at most this.
         learning_rate: of the generator at the start; 1e-3 is RAVE's own.
         seed: of the weights, the noise and the order of the data.
         workers: data-loading processes; 0 loads in the training process.
         threads: CPU threads of torch; None leaves the choice to torch.
         requires_gpu: whether the training makes no sense on a CPU.
+        gpu_memory_gb: free memory that a GPU must have for it, in GB (1e9 bytes).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_size: Count
     n_signal: Count
-    phase_1_steps: Count
-    total_steps: Count
+    hours: Annotated[float, Field(gt=0)] | None = None
+    phase_1_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    phase_1_steps: Count | None = None
+    total_steps: Count | None = None
+    finish_share: Annotated[float, Field(gt=0, le=1)] = 0.25
     checkpoint_every: Count
     validate_every: Count
+    state_minutes: Annotated[float, Field(ge=0)] = 5.0
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     seed: int = 0
     workers: Annotated[int, Field(ge=0)] = 0
     threads: Count | None = None
     requires_gpu: bool = False
+    gpu_memory_gb: Annotated[float, Field(ge=0)] = 0.0
 
     @model_validator(mode="after")
     def _check_schedule(self) -> "Training":
-        if self.phase_1_steps >= self.total_steps:
+        named = [steps is not None for steps in (self.phase_1_steps, self.total_steps)]
+        if (self.hours is None) != all(named) or (self.hours is not None and any(named)):
+            raise ValueError("give either hours, or phase_1_steps and total_steps")
+        if self.phase_1_steps and self.total_steps and self.phase_1_steps >= self.total_steps:
             raise ValueError("phase_1_steps must be less than total_steps")
-        if self.phase_1_steps % self.validate_every:
-            # RAVE computes the latent PCA at validations inside phase 1 only; the last of them has
-            # to fall on its end, or later checkpoints carry the PCA of an earlier encoder.
-            raise ValueError("phase_1_steps must be a multiple of validate_every")
         if self.n_signal % LARGEST_RATIO:
             raise ValueError(
                 f"n_signal must be a multiple of {LARGEST_RATIO}, RAVE's largest block"
             )
         return self
+
+
+class Watchdogs(BaseModel):
+    """Limits past which a training is going nowhere. See docs/training.md for what each one does.
+
+    Attributes:
+        stall_minutes: longest time without a finished step or validation batch.
+        max_gradient_norm: largest norm of the gradients of the generator or the discriminator.
+        min_active_latents: fewest latents with a variance of their mean above 0.01 (active units,
+            Burda et al. 2016, arXiv:1509.00519) over the held-out audio, once a quarter of phase 1
+            is over.
+        silent_below_db: level of the output against the held-out input under which it is silent.
+        max_dc_share: largest part of the output's energy that may be constant.
+        min_free_gb: disk space under which nothing more is written, in GB (1e9 bytes).
+        discriminator_wins: mean loss per scale of the discriminator under which it wins outright
+            (a hinge loss: 0 is a perfect judge).
+        discriminator_loses: above which it loses outright (2 is no judgement at all).
+        max_fruitless: attempts in a row without a newer state after which nothing is tried again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stall_minutes: Annotated[float, Field(gt=0)] = 20.0
+    max_gradient_norm: Annotated[float, Field(gt=0)] = 1e6
+    min_active_latents: Annotated[int, Field(ge=0)] = 2
+    silent_below_db: float = -60.0
+    max_dc_share: Annotated[float, Field(gt=0, le=1)] = 0.9
+    min_free_gb: Annotated[float, Field(ge=0)] = 1.0
+    discriminator_wins: float = 0.05
+    discriminator_loses: float = 1.98
+    max_fruitless: Count = 5
 
 
 class Profile(BaseModel):
@@ -83,6 +124,7 @@ class Profile(BaseModel):
         source_hours: audio that each source has to have, after preparation.
         reference_seconds: length of the audit's reference excerpt of each source.
         training: schedule and data loading.
+        watchdogs: limits past which a training is stopped or goes back.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,6 +139,7 @@ class Profile(BaseModel):
     source_hours: Annotated[float, Field(ge=0)] = 0.0
     reference_seconds: Annotated[float, Field(gt=0)] = 10.0
     training: Training
+    watchdogs: Watchdogs = Watchdogs()
 
     @model_validator(mode="after")
     def _check_latents(self) -> "Profile":
@@ -105,15 +148,11 @@ class Profile(BaseModel):
         return self
 
     @property
-    def checkpoint_steps(self) -> list[int]:
-        """Steps at which checkpoints are written; the last one is the end of the training."""
-        every, total = self.training.checkpoint_every, self.training.total_steps
-        return [min(n * every, total) for n in range(1, math.ceil(total / every) + 1)]
-
-    @property
     def version(self) -> str:
         """Hash of everything in the profile that makes a difference to a training."""
-        return combined_hash([self.model_dump_json(exclude={"description", "source_hours"})])
+        return combined_hash(
+            [self.model_dump_json(exclude={"description", "source_hours", "watchdogs"})]
+        )
 
 
 def profile_names(own: Path) -> list[str]:

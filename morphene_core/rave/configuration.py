@@ -16,8 +16,13 @@ from morphene_core.files import write_text
 from morphene_core.profiles import Profile
 
 
-def configure(profile: Profile) -> None:
+def configure(profile: Profile, phase_1_steps: int | None = None) -> None:
     """Load a profile's configuration into gin, in place of whatever was there.
+
+    Args:
+        profile: the profile.
+        phase_1_steps: length of phase 1, over which RAVE's learning rate decays; None where nothing
+            is trained yet.
 
     Raises:
         InputError: RAVE has no such base configuration, or a binding is none of RAVE's.
@@ -29,7 +34,7 @@ def configure(profile: Profile) -> None:
     bindings = [
         f"SAMPLING_RATE = {SAMPLE_RATE}",
         f"LATENT_SIZE = {profile.latent_size}",
-        f"PHASE_1_DURATION = {profile.training.phase_1_steps}",
+        *([f"PHASE_1_DURATION = {phase_1_steps}"] if phase_1_steps else []),
         *profile.bindings,
     ]
     gin.clear_config()

@@ -1,185 +1,209 @@
-"""Training RAVE on a dataset, with checkpoints, from wherever it stopped."""
+"""Training RAVE on a dataset: from the first checks to the last step, over all attempts."""
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pytorch_lightning as pl
-import rave
-import rave.dataset
-import rave.model
-import soundfile
 import torch
-from torch.utils.data import DataLoader, RandomSampler
 
-from morphene_core.audio.wav import SAMPLE_RATE
-from morphene_core.errors import InputError
-from morphene_core.profiles import LARGEST_RATIO, Profile
+from morphene_core.errors import InputError, MorpheneError
 from morphene_core.progress import Report, silent
-from morphene_core.rave.configuration import build_model, configure, write_config
-from morphene_core.rave.monitor import TrainingMonitor
+from morphene_core.rave.batches import batches, validation_windows
+from morphene_core.rave.configuration import configure
+from morphene_core.rave.host import HostedModel
+from morphene_core.rave.impossible import refuse_the_impossible
+from morphene_core.rave.measure import measure_speed
+from morphene_core.rave.seeding import MODEL, seed_everything
+from morphene_core.rave.trainer import StoppedError, Trainer
 from morphene_core.training import TrainingFolder, TrainingRecord, now, software_versions
+from morphene_core.training.attempt import Observe
+from morphene_core.training.heartbeat import Heartbeat
+from morphene_core.training.live import Live, write_live
+from morphene_core.training.requests import pending
+from morphene_core.training.schedule import fitted
+from morphene_core.training.states import go_back
+from morphene_core.training.watchdogs import ROLLBACK_FACTOR, WatchdogError, check_disk
 
 
 def train(
-    folder: TrainingFolder, dataset: Path, heldout: list[Path], report: Report = silent
+    folder: TrainingFolder,
+    dataset: Path,
+    heldout: list[Path],
+    report: Report = silent,
+    observe: Observe = lambda _: None,
+    gpu: str | None = None,
 ) -> TrainingRecord:
-    """Train until the profile's last step, from the newest saved state if there is one.
+    """Train to the end of the schedule, from the newest saved state if there is one.
 
     A SIGINT or SIGTERM saves the state after the running step and ends the training.
 
     Args:
-        folder: of the training, with its record in it (profile and dataset).
+        folder: of the training, with its record in it (profile and dataset); the caller holds its
+            lock.
         dataset: RAVE dataset, as `morphene_core.rave.dataset.build_dataset` writes it.
         heldout: audio that is not in the dataset (mono, 48 kHz), for validation.
         report: takes progress.
+        observe: takes checkpoints and progress as data.
+        gpu: NVML's name (uuid) of the GPU that this process is confined to, or None.
 
     Returns:
         The training's record; ``finished`` is set.
 
     Raises:
-        InputError: the profile cannot work (no GPU, too little held-out audio, wrong bindings).
-        MorpheneError: the training was stopped, or a loss is no finite number.
+        InputError: it cannot work (no GPU, impossible profile, too little audio, a full disk), or
+            a watchdog ended it for good.
+        MorpheneError: it was stopped, or the GPU has no memory left; trying again may help.
     """
     record = folder.read()
-    if record.finished:
+    if record.finished and not pending(folder):
         return record
+    record = _begin_attempt(folder, record)
     profile = record.training_profile
-    device = _device(profile)
-    if profile.training.threads:
-        torch.set_num_threads(profile.training.threads)
-    configure(profile)
-    validation = _validation_audio(heldout, profile)
-    start = _state_step(folder)
-    pl.seed_everything(profile.training.seed + start, workers=True)
-    model = build_model()
-    record = replace(
-        record, attempts=record.attempts + 1, device=device, versions=software_versions()
-    )
-    folder.write(record)
-    monitor = TrainingMonitor(folder, record, report)
-    trainer = _trainer(folder, profile, monitor)
-    write_config(folder.checkpoints)  # once everything is made that gin configures
-    train_loader, validation_loader = _loaders(dataset, validation, profile, start)
-    if start:
-        report(f"resuming from step {start:,}")
-        # Lightning counts the steps of a manually optimized model here and does not restore it.
-        trainer.fit_loop.epoch_loop._batches_that_stepped = start
-    with _stopped_by_signals(monitor.stop):
-        trainer.fit(
-            model,
-            train_loader,
-            validation_loader,
-            ckpt_path=str(folder.state) if start else None,
-        )
-    record = replace(monitor.record, finished=now())
+    heartbeat = Heartbeat(60 * profile.watchdogs.stall_minutes, report)
+    try:
+        with heartbeat.watching():
+            device = _device(profile.training.requires_gpu, profile.name)
+            windows = validation_windows(heldout, profile)
+            _make_ready(folder, record, dataset, windows, device, heartbeat, report)
+
+            def trainer() -> Trainer:
+                return Trainer(
+                    *(folder, folder.read(), dataset, windows, device),
+                    *(gpu, heartbeat, report, observe),
+                )
+
+            record = _train_through_alarms(folder, trainer, report)
+    except StoppedError as stopped:
+        raise MorpheneError(str(stopped)) from None
+    except WatchdogError as alarm:
+        again = " It had been rolled back for it before." if alarm.policy == "roll back" else ""
+        text = f"Training {record.id} was stopped: {alarm}.{again}"
+        _note_failure(folder, text)
+        raise InputError(text) from alarm
+    except Exception as error:
+        text = _first_line(error)
+        _note_failure(folder, text)
+        if _is_gpus_fault(error):
+            raise MorpheneError(f"The GPU failed under profile {profile.name}: {text}") from error
+        raise
+    record = replace(record, finished=now())
     folder.write(record)
     return record
 
 
-def _device(profile: Profile) -> str:
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    if profile.training.requires_gpu:
+def _begin_attempt(folder: TrainingFolder, record: TrainingRecord) -> TrainingRecord:
+    limit = record.training_profile.watchdogs.max_fruitless
+    if record.fruitless >= limit:
         raise InputError(
-            f"Profile {profile.name} needs a GPU, and torch finds none here."
-            " Train on a machine with one, or use a profile made for the CPU (such as demo)."
+            f"Training {record.id}: {record.fruitless} attempts in a row brought no newer state."
+            f" The last one: {record.failure or 'its process died'}"
         )
-    return "cpu"
-
-
-def _validation_audio(files: list[Path], profile: Profile) -> torch.Tensor:
-    """Cut held-out audio into windows of shape (n, 1, n_signal); windows do not span files."""
-    length, windows = profile.training.n_signal, []
-    for file in files:
-        audio, _ = soundfile.read(file, dtype="float32")
-        count = len(audio) // length
-        windows.append(audio[: count * length].reshape(count, 1, length))
-    validation = np.concatenate(windows) if windows else np.empty((0, 1, length), np.float32)
-    frames = validation.size // LARGEST_RATIO
-    if frames < profile.latent_size:
-        # RAVE fits its latent PCA to these frames, and cannot with fewer than dimensions.
-        raise InputError(
-            f"The held-out audio gives {frames} latent frames; profile {profile.name} needs at"
-            f" least {profile.latent_size}, in windows of {length / SAMPLE_RATE:.1f} s."
-            " Add recordings."
-        )
-    return torch.from_numpy(validation)
-
-
-def _loaders(
-    dataset: Path, validation: torch.Tensor, profile: Profile, start: int
-) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    """Return the loaders for training and validation.
-
-    RAVE alternates generator and discriminator by the batch's number in its epoch, which starts
-    anew each epoch, and workers are forked anew too. One epoch therefore is the whole training,
-    drawn with replacement.
-    """
-    settings = profile.training
-    examples = rave.dataset.get_dataset(str(dataset), SAMPLE_RATE, settings.n_signal, n_channels=1)
-    sampler = RandomSampler(
-        examples,
-        replacement=True,
-        num_samples=settings.total_steps * settings.batch_size,
-        generator=torch.Generator().manual_seed(settings.seed + start),
+    record = replace(
+        record,
+        attempts=record.attempts + 1,
+        fruitless=record.fruitless + 1,
+        failure=None,
+        versions=software_versions(),
+        device=torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     )
-    return (
-        DataLoader(
-            examples,
-            settings.batch_size,
-            sampler=sampler,
-            drop_last=True,
-            num_workers=settings.workers,
-            pin_memory=torch.cuda.is_available(),
-        ),
-        DataLoader(validation, settings.batch_size),  # type: ignore[arg-type]
-    )
+    folder.write(record)
+    return record
 
 
-def _trainer(folder: TrainingFolder, profile: Profile, monitor: TrainingMonitor) -> pl.Trainer:
+def _make_ready(
+    folder: TrainingFolder,
+    record: TrainingRecord,
+    dataset: Path,
+    windows: torch.Tensor,
+    device: torch.device,
+    heartbeat: Heartbeat,
+    report: Report,
+) -> None:
+    """Refuse what cannot work, and fix the schedule, before the first step of a training."""
+    profile = record.training_profile
+    if profile.training.threads:
+        torch.set_num_threads(profile.training.threads)
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.benchmark = True
-    return pl.Trainer(
-        logger=pl.loggers.TensorBoardLogger(str(folder.path), name="tensorboard", version=""),
-        accelerator="gpu" if torch.cuda.is_available() else "cpu",
-        devices=1,
-        # First the monitor: what it saves at a batch's start must not count that batch yet.
-        callbacks=[
-            monitor,
-            rave.model.WarmupCallback(),
-            rave.model.QuantizeCallback(),
-            rave.model.BetaWarmupCallback(),
-        ],
-        max_epochs=-1,
-        max_steps=profile.training.total_steps,
-        val_check_interval=profile.training.validate_every,
-        check_val_every_n_epoch=None,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+    check_disk(folder.path, profile.watchdogs)
+    decay = record.schedule.decay_steps if record.schedule else None
+    configure(profile, decay)
+    if not record.step:
+        batches(dataset, profile, (), 0)
+        seed_everything((profile.training.seed, MODEL))
+        model = HostedModel(profile.training.learning_rate, device)
+        refuse_the_impossible(profile, model, model.find_receptive_field())
+        model.close()
+    if record.schedule is None:
+        report("measuring the speed of both phases, to fit the schedule to the budget")
+        write_live(folder, Live("measuring", now()))
+
+        def beat() -> None:
+            heartbeat.beat()
+            if heartbeat.stop_requested:
+                raise StoppedError("Stopped while the speed was measured; nothing was trained yet.")
+
+        speed = measure_speed(profile, dataset, windows, device, record.device, beat)
+        schedule = fitted(profile.training, speed)
+        folder.write(replace(record, schedule=schedule))
+        report(
+            f"{profile.training.hours:g} hours at {speed.phase_1:.2f} and {speed.phase_2:.2f}"
+            f" steps/s are {schedule.phase_1_steps:,} steps of phase 1 and"
+            f" {schedule.total_steps - schedule.phase_1_steps:,} adversarial ones"
+        )
+        configure(profile, schedule.decay_steps)
+
+
+def _train_through_alarms(
+    folder: TrainingFolder, trainer: Callable[[], Trainer], report: Report
+) -> TrainingRecord:
+    """Train to the end; go back once to each good state where a watchdog says so.
+
+    Raises:
+        WatchdogError: it stops the training for good.
+    """
+    while True:
+        try:
+            return trainer().run()
+        except WatchdogError as alarm:
+            record = folder.read()
+            good = go_back(folder) if alarm.policy == "roll back" else None
+            step = good.step if good else 0
+            tried = any(rollback["to"] >= step for rollback in record.rollbacks)
+            if alarm.policy != "roll back" or tried:
+                raise
+            rollback = {
+                "watchdog": alarm.watchdog,
+                "reason": str(alarm),
+                "to": step,
+                "change": f"learning rates x {ROLLBACK_FACTOR}, other random numbers",
+                "at": now(),
+            }
+            folder.write(replace(record, rollbacks=(*record.rollbacks, rollback)))
+            report(f"Warning: {alarm}. Going back to step {step:,} with {rollback['change']}.")
+
+
+def _device(requires_gpu: bool, profile: str) -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if requires_gpu:
+        raise InputError(
+            f"Profile {profile} needs a GPU, and torch {torch.__version__} finds none here."
+            " Install a CUDA build of torch, or use a profile made for the CPU (such as demo)."
+        )
+    return torch.device("cpu")
+
+
+def _is_gpus_fault(error: Exception) -> bool:
+    """Return whether CUDA failed, most often for want of memory: then trying again may help."""
+    return isinstance(error, RuntimeError) and any(
+        word in str(error) for word in ("CUDA", "cuDNN", "CUBLAS", "CUDNN")
     )
 
 
-def _state_step(folder: TrainingFolder) -> int:
-    """Return the step of the saved state, 0 without one."""
-    if not folder.state.exists():
-        return 0
-    state = torch.load(folder.state, map_location="cpu", weights_only=False, mmap=True)
-    return int(state["global_step"])
+def _note_failure(folder: TrainingFolder, text: str) -> None:
+    folder.write(replace(folder.read(), failure=text))
 
 
-@contextmanager
-def _stopped_by_signals(stop: Any) -> Iterator[None]:
-    """Call ``stop`` on SIGINT (a cancel from Dagster) and SIGTERM instead of dying at once."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: stop()) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

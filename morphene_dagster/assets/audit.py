@@ -5,6 +5,7 @@ import dagster as dg
 from morphene_core import stages
 from morphene_core.audit import RENDER_NAMES, Audit, audit_rows
 from morphene_core.training import current_training
+from morphene_dagster.instance import AUDIT_POOL
 from morphene_dagster.metadata import overview, table
 from morphene_dagster.partitions import instruments
 from morphene_dagster.resources import Project, Workers, user_errors
@@ -15,6 +16,7 @@ from morphene_dagster.resources import Project, Workers, user_errors
     partitions_def=instruments,
     group_name="audit",
     kinds={"wav"},
+    pool=AUDIT_POOL,
 )
 def audit_renders(
     context: dg.AssetExecutionContext, project: Project, workers: Workers

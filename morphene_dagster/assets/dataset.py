@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from morphene_dagster.instance import PREPARE_POOL
 from morphene_dagster.metadata import duration
 from morphene_dagster.partitions import instruments
 from morphene_dagster.resources import Project, Workers
@@ -12,6 +13,7 @@ from morphene_dagster.resources import Project, Workers
     partitions_def=instruments,
     group_name="prepare",
     kinds={"lmdb"},
+    pool=PREPARE_POOL,
 )
 def preprocessed_db(
     context: dg.AssetExecutionContext, project: Project, workers: Workers

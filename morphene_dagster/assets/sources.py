@@ -11,6 +11,7 @@ from morphene_core.instruments import Instrument, get_instrument
 from morphene_core.sources.listing import printable
 from morphene_core.sources.register import SourceFile, SourceRegister
 from morphene_core.sources.status import SourceStatus, coverage, source_statuses
+from morphene_dagster.instance import PREPARE_POOL
 from morphene_dagster.metadata import duration, overview, picture, table
 from morphene_dagster.partitions import instruments
 from morphene_dagster.resources import Project, user_errors
@@ -24,6 +25,7 @@ def _source(role: Role) -> dg.AssetsDefinition:
         partitions_def=instruments,
         group_name="prepare",
         kinds={"wav"},
+        pool=PREPARE_POOL,
         description=f"The raw {role} recordings: whose they are, under which licence, and a verdict"
         " on each file. Never changed.",
     )

@@ -6,7 +6,9 @@ Imports happen inside the commands, so that `--help` is instant.
 import click
 
 from morphene_dagster.cli.catalogue import instruments, setup
+from morphene_dagster.cli.forecast import forecast
 from morphene_dagster.cli.pipeline import demo, run, up
+from morphene_dagster.cli.queue import queue, trainings
 from morphene_dagster.cli.sources import sources
 
 
@@ -19,5 +21,5 @@ def main() -> None:
     """
 
 
-for command in (demo, instruments, setup, sources, run, up):
+for command in (demo, instruments, setup, sources, queue, trainings, forecast, run, up):
     main.add_command(command)

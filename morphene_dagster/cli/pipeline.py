@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import click
 from morphene_dagster.cli.common import find_instrument, user_errors
 
 if TYPE_CHECKING:
+    import subprocess
+
     from rich.console import Console
 
     from morphene_core.home import Home
@@ -60,13 +63,15 @@ def demo(sources: Path | None, folder: Path | None) -> None:
         home.create(profile="demo")
         console.print(f"[bold]{instrument.name}[/], the demo: violin + fire, in {home.path}")
         paths = home.instrument(instrument.slug)
-        if sources:
-            place_own(paths, sources, console.print)
-        else:
-            place_synthesized(paths, console.print)
         from morphene_dagster.launch import launch
+        from morphene_dagster.services import services
 
-        outcome = launch(home, instrument.slug, "demo", console, DEMO_SECONDS)
+        with services(home):  # Dagster starts while the sources are synthesized
+            if sources:
+                place_own(paths, sources, console.print)
+            else:
+                place_synthesized(paths, console.print)
+            outcome = launch(home, instrument.slug, "demo", console, DEMO_SECONDS)
         _require_success(outcome, console, again="make demo")
         _say_what_was_made(home, instrument.slug, console)
 
@@ -105,26 +110,63 @@ def run(instrument: str, profile: str | None, as_json: bool) -> None:
 @click.command()
 @click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
 def up(port: int) -> None:
-    """Open the Dagster UI on this machine (127.0.0.1), with the project folder's runs in it."""
+    """Work through the queue and open the Dagster UI on this machine (127.0.0.1), until Ctrl-C.
+
+    The same as `morphene queue start`. Trainings that run when it ends save their state, and go on
+    when it is started again.
+    """
     with user_errors():
+        import dagster as dg
+
         from morphene_core.home import Home
         from morphene_core.instruments import ALL_INSTRUMENTS  # or Dagster would trip over it
-        from morphene_dagster.instance import instance_environment
+        from morphene_dagster.instance import gpu_slots, instance_environment, set_pool_limits
+        from morphene_dagster.services import log_path, running, start
 
         home = Home.resolve()
+        if there := running(home):
+            click.echo(f"It runs already, since {there.since}: {there.address}")
+            return
         _require_free(port)
         own = bool(os.environ.get("MORPHENE_HOME"))
         home.create("production" if own else "demo")
-        environment = instance_environment(home)
-        # `dg dev`, which Dagster recommends at every start, is for projects made by its generator.
-        environment["PYTHONWARNINGS"] = "ignore:Function `dev_command` is superseded"
+        os.environ["DAGSTER_HOME"] = instance_environment(home)["DAGSTER_HOME"]
+        with dg.DagsterInstance.get() as instance:
+            set_pool_limits(instance, home)
         whose = "yours" if own else "the demo's; set MORPHENE_HOME for yours"
         click.echo(f"Project folder: {home.path} ({whose})")
         click.echo(f"Catalogue:      {len(ALL_INSTRUMENTS)} instruments")
+        click.echo(f"Trainings:      {gpu_slots(home)} at once; `morphene queue status` shows them")
         click.echo(f"Dagster UI:     http://127.0.0.1:{port}  (Ctrl-C ends it)")
-        command = [sys.executable, "-m", "dagster", "dev", "-m", "morphene_dagster.definitions"]
-        sys.stdout.flush()
-        os.execve(sys.executable, [*command, "-h", "127.0.0.1", "-p", str(port)], environment)
+        click.echo(f"Log:            {log_path(home)}")
+        _serve(start(home, port), port, log_path(home))
+
+
+def _serve(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    """Say when the UI is up, and stay until it ends or is ended."""
+    import signal
+
+    from morphene_core.errors import MorpheneError
+    from morphene_dagster.services import stop
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        while process.poll() is None and not _listens(port):
+            time.sleep(0.5)
+        if process.poll() is None:
+            click.echo("Ready.")
+        if status := process.wait():
+            raise MorpheneError(f"Dagster ended with status {status}: see the end of {log}.")
+    except KeyboardInterrupt:
+        click.echo("\nEnding: trainings save their state, and go on at the next start ...")
+        stop(process)
+
+
+def _listens(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _require_free(port: int) -> None:
