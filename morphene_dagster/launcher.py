@@ -1,26 +1,87 @@
-"""Launches runs as Dagster's default launcher does, and knows whether their workers live.
+"""Launches each run in a process of its own, which is known by a lock and not by a server.
 
-The default one cannot tell: after a reboot its runs would stay STARTED for ever and hold their
-slots. With this, Dagster's run monitoring fails them, and its run retries queue them again.
+Dagster's default launcher starts runs inside its code server and cannot tell whether they live:
+after a reboot they would stay STARTED for ever and hold their slots. Asking the code server is no
+answer either: after a reload of the definitions it is another one, which knows none of the runs
+that go on. Here the kernel knows: a run's process holds a lock file for as long as it lives. With
+this, Dagster's run monitoring fails the dead ones, and its run retries queue them again.
 """
 
-from typing import Any
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
 
 import dagster as dg
-from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
-from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import deserialize_value
+from dagster._core.launcher import (
+    CheckRunHealthResult,
+    LaunchRunContext,
+    RunLauncher,
+    WorkerStatus,
+)
+from dagster._grpc.types import ExecuteRunArgs
+from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_value
 
-_MISSES = 2  # a code server that starts anew, or is busy, is asked once more
+from morphene_core.files import is_locked
+from morphene_core.processes import start_as_child
 
 
-class LocalRunLauncher(DefaultRunLauncher):
-    """Dagster's default launcher with a health check of the runs' workers."""
+class LocalRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
+    """Starts runs as children of the daemon and asks the kernel about them."""
 
-    def __init__(self, inst_data: Any = None) -> None:
-        super().__init__(inst_data)
-        self._missed: dict[str, int] = {}
+    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+        self._inst_data = inst_data
+        self._children: list[subprocess.Popen[bytes]] = []
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    @property
+    def inst_data(self) -> ConfigurableClassData | None:
+        """What Dagster made it from."""
+        return self._inst_data
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """Return what can be configured: nothing."""
+        return {}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Any) -> Self:
+        """Make it from the instance's configuration."""
+        return cls(inst_data)
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Start the process of a run, which holds the run's lock from its first moment on."""
+        run = context.dagster_run
+        assert run.job_code_origin
+        self._clear_up()
+        arguments = ExecuteRunArgs(run.job_code_origin, run.run_id, self._instance.get_ref())
+        self._folder.mkdir(exist_ok=True)
+        with self._lock(run.run_id).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            child = subprocess.Popen(
+                [sys.executable, "-P", "-m", __name__, serialize_value(arguments)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[lock.fileno()],
+            )
+            lock.write(str(child.pid))
+        self._children.append(child)
+
+    def terminate(self, run_id: str) -> bool:
+        """Interrupt a run; it ends when its training has saved its state."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        self._instance.report_run_canceling(run)
+        if self._lives(run_id):
+            with suppress(ProcessLookupError):
+                os.kill(int(self._lock(run_id).read_text()), signal.SIGINT)
+        else:
+            self._instance.report_run_canceled(run, "Its process had ended already.")
+        return True
 
     @property
     def supports_check_run_worker_health(self) -> bool:
@@ -28,26 +89,37 @@ class LocalRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Ask the code server that started a run whether it still knows it."""
-        if self._is_known(run.run_id):
-            self._missed.pop(run.run_id, None)
+        """Return whether the process of a run lives."""
+        self._children = [child for child in self._children if child.poll() is None]
+        if self._lives(run.run_id):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        self._missed[run.run_id] = self._missed.get(run.run_id, 0) + 1
-        if self._missed[run.run_id] < _MISSES:
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        del self._missed[run.run_id]
         return CheckRunHealthResult(
             WorkerStatus.NOT_FOUND, "its process is gone (a reboot, or it was killed)"
         )
 
-    def _is_known(self, run_id: str) -> bool:
-        client = self._get_grpc_client_for_termination(run_id)  # type: ignore[no-untyped-call]
-        if client is None:
-            return False
-        try:
-            answer = client.can_cancel_execution(
-                CanCancelExecutionRequest(run_id=run_id), timeout=5
-            )
-        except DagsterUserCodeUnreachableError:
-            return False
-        return deserialize_value(answer, CanCancelExecutionResult).can_cancel
+    @property
+    def _folder(self) -> Path:
+        return Path(self._instance.root_directory) / "workers"
+
+    def _lock(self, run_id: str) -> Path:
+        return self._folder / f"{run_id}.lock"
+
+    def _lives(self, run_id: str) -> bool:
+        return is_locked(self._lock(run_id))
+
+    def _clear_up(self) -> None:
+        for lock in self._folder.glob("*.lock"):
+            if not is_locked(lock):
+                lock.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Execute the run that the argument names; it ends with the daemon."""
+    start_as_child()
+    from dagster._cli.api import execute_run_command
+
+    execute_run_command([sys.argv[1]])
+
+
+if __name__ == "__main__":
+    main()

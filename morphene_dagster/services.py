@@ -18,7 +18,7 @@ from pathlib import Path
 from morphene_core.errors import MorpheneError
 from morphene_core.files import is_locked, locked, read_json, write_json
 from morphene_core.home import Home
-from morphene_core.processes import start_as_child
+from morphene_core.processes import die_with_parent, start_as_child
 from morphene_core.training import now
 from morphene_dagster.instance import instance_environment
 
@@ -116,7 +116,12 @@ def main() -> None:
     home, port = Home(Path(sys.argv[1])), int(sys.argv[2]) if sys.argv[2] else None
     with locked(_lock(home), "The services of this project folder run already.", 2.0):
         write_json(_record(home), asdict(Services(os.getpid(), port, now())))
-        process = subprocess.Popen(_command(port), env=os.environ | _QUIET)
+        process = subprocess.Popen(
+            _command(port),
+            env=os.environ | _QUIET,
+            # Without its supervisor it has to end, as by Ctrl-C: the lock is gone then.
+            preexec_fn=lambda: die_with_parent(signal.SIGINT),
+        )
         try:
             status = process.wait()
         except KeyboardInterrupt:

@@ -2,11 +2,12 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,14 @@ def prepared(home: Home, name: str) -> None:
         stages.register(paths, role)
         stages.prepare(paths, role)
     stages.preprocess(paths, load_profile(name, home.profiles))
+
+
+def copied(home: Home, slugs: Iterable[str]) -> None:
+    """Give what Pyroviolin has to other instruments, up to the dataset."""
+    for slug in slugs:
+        for what in ("sources", "audio", "datasets"):
+            source = home.path / what / "pyroviolin"
+            shutil.copytree(source, source.with_name(slug))
 
 
 class Nursery:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,15 +24,15 @@ from morphene_dagster.backfills import launch
 from morphene_dagster.instance import instance_environment
 from morphene_dagster.submit import submit
 from tests.conftest import TINY
-from tests.killing import prepared
+from tests.killing import copied, prepared
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-STEPS = 240
+STEPS = 160
 CHOSEN = ALL_INSTRUMENTS[:12]
 
 LONGER = (
-    TINY.replace("phase_1_steps = 60", "phase_1_steps = 160")
+    TINY.replace("phase_1_steps = 60", "phase_1_steps = 100")
     .replace("total_steps = 80", f"total_steps = {STEPS}")
     .replace("checkpoint_every = 20", "checkpoint_every = 80")
     .replace("validate_every = 20", "validate_every = 80")
@@ -47,10 +46,7 @@ def home(tiny_home: Home) -> Home:
     (tiny_home.profiles / "tiny.toml").write_text(LONGER)
     tiny_home.settings.write_text(tiny_home.settings.read_text() + "\n[queue]\ngpus = 2\n")
     prepared(tiny_home, "tiny")
-    for instrument in [i for i in CHOSEN if i.slug != "pyroviolin"]:
-        for what in ("sources", "audio", "datasets"):
-            source = tiny_home.path / what / "pyroviolin"
-            shutil.copytree(source, source.with_name(instrument.slug))
+    copied(tiny_home, [i.slug for i in CHOSEN if i.slug != "pyroviolin"])
     return tiny_home
 
 
@@ -174,5 +170,5 @@ def check_all_finished_once(instance: dg.DagsterInstance, home: Home) -> None:
         assert folder is not None
         record = folder.read()
         assert (record.step, bool(record.finished)) == (STEPS, True)
-        assert [c.step for c in record.checkpoints] == [80, 160, 240]
+        assert [c.step for c in record.checkpoints] == [80, 160]
         assert len(list(folder.path.parent.iterdir())) == 1

@@ -24,6 +24,8 @@ from morphene_core.sources.collect import add_source
 from morphene_core.sources.manifest import read_manifest
 from morphene_core.synthesis import fire_takes
 from morphene_core.training import current_training
+from morphene_core.training.states import states
+from tests.killing import copied, prepared
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +49,7 @@ query ($id: ID!) {
     ... on EventConnection { events { ... on LogMessageEvent { message } } }
   }
 }"""
+OTHER = "breakwater"
 REPOSITORY = {
     "repositoryName": "__repository__",
     "repositoryLocationName": "morphene_dagster.definitions",
@@ -77,9 +80,9 @@ class Server:
         entries = self.ask(locations)["workspaceOrError"]["locationEntries"]
         return [entry["loadStatus"] for entry in entries] == ["LOADED"]
 
-    def launch(self, job: str, *only: str) -> str:
+    def launch(self, job: str, *only: str, instrument: str = "pyroviolin") -> str:
         """Launch a job, or of its assets those that are named."""
-        tags = [{"key": "dagster/partition", "value": "pyroviolin"}]
+        tags = [{"key": "dagster/partition", "value": instrument}]
         selection = {"assetSelection": [{"path": [asset]} for asset in only]} if only else {}
         params = {
             "selector": REPOSITORY | {"jobName": job} | selection,
@@ -131,6 +134,8 @@ def server(tiny_home: Home, wait_until: Callable[..., None]) -> Iterator[Server]
     profile = tiny_home.profiles / "tiny.toml"
     text = profile.read_text().replace("phase_1_steps = 60", "phase_1_steps = 2000")
     profile.write_text(text.replace("total_steps = 80", "total_steps = 3000"))
+    prepared(tiny_home, "tiny")
+    copied(tiny_home, [OTHER])
     with served(tiny_home, wait_until) as server:
         yield server
 
@@ -146,11 +151,11 @@ def listening_addresses(port: int) -> set[str]:
     return found
 
 
-def test_a_run_launched_in_the_ui_takes_the_settings_profile_and_a_cancel_reaches_the_training(
+def test_a_cancel_in_the_ui_saves_the_state_and_frees_the_slot_for_the_next_training(
     server: Server, tiny_home: Home, wait_until: Callable[..., None]
 ) -> None:
     assert listening_addresses(server.port) == {"0100007F"}, "not on 127.0.0.1 only"
-    run_id = server.launch("everything")
+    run_id, waiting = server.launch("train"), server.launch("train", instrument=OTHER)
     paths = tiny_home.instrument("pyroviolin")
 
     def trains() -> bool:
@@ -158,13 +163,23 @@ def test_a_run_launched_in_the_ui_takes_the_settings_profile_and_a_cancel_reache
         return paths.checkpoints.exists() and bool(current_training(paths).read().checkpoints)
 
     wait_until(trains, 120)
-    messages = [e.get("message", "") for e in server.ask(LOGS, id=run_id)["logsForRun"]["events"]]
-    assert any(m.startswith("training, phase 1 of 2") and "to go" in m for m in messages)
+
+    def says_how_long() -> bool:
+        events = server.ask(LOGS, id=run_id)["logsForRun"]["events"]
+        messages = [event.get("message", "") for event in events]
+        return any(m.startswith("training, phase 1 of 2") and "to go" in m for m in messages)
+
+    wait_until(says_how_long, 60)
+    assert server.status(waiting) == "QUEUED"
     server.ask(CANCEL, id=run_id)
+    # Its slot is free then, and the other one begins.
     wait_until(lambda: server.status(run_id) == "CANCELED", 30)
-    record = current_training(paths).read()
+    wait_until(lambda: server.status(waiting) in ("STARTING", "STARTED"), 30)
+    training = current_training(paths)
+    record = training.read()
     assert record.training_profile.name == "tiny"
     assert 0 < record.step < 3000
+    assert states(training)[-1].step == record.step
     assert not record.finished
 
 
@@ -186,7 +201,7 @@ def test_a_source_that_changes_makes_the_instrument_stale_and_its_delivery_keeps
         run_id = server.launch("prepare", "musical_source")
         wait_until(lambda: server.status(run_id) == "SUCCESS", 60)
         stale = {asset for asset, status in server.staleness().items() if status == "STALE"}
-    assert stale == {"musical_audio", "delivery"}
+    assert stale == {"musical_audio", "checkpoints", "delivery"}
     metadata = verify_delivery(paths.final)
     assert metadata["lineage"]["sources"] == delivered
     assert {(s["licence"], s["origin"]) for s in delivered} == {("CC0-1.0", "synthesized")}
