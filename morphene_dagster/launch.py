@@ -23,6 +23,7 @@ from morphene_dagster.submit import submit
 
 _POLL_SECONDS = 0.25
 _STOP_SECONDS = 60.0
+_RETRY_SECONDS = 180.0  # Dagster looks for runs to retry once a minute
 _START_SECONDS = 30.0  # that Dagster may need to start a run that nothing stands before
 
 
@@ -157,7 +158,7 @@ class _Follower:
         """Return the run that takes up one whose process died, or None."""
         if run.tags.get(WILL_RETRY_TAG) != "true":
             return None
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + _RETRY_SECONDS
         while time.monotonic() < deadline:
             latest = self._instance.get_run_by_id(run.run_id)
             if latest and (retry := latest.tags.get(AUTO_RETRY_RUN_ID_TAG)):

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -13,11 +12,43 @@ import pytest
 from morphene_core.audio.wav import write_wav
 from morphene_core.home import Home, InstrumentPaths
 from morphene_core.sources.collect import add_source
+from morphene_dagster.definitions import defs
 from tests.conftest import SYNTHESIZED
 
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Prepare = Callable[[Home], tuple[list[str], list[dg.DagsterEvent]]]
+
+
+@pytest.fixture
+def prepare(monkeypatch: pytest.MonkeyPatch) -> Prepare:
+    """Run the job `prepare`; return what it says is wrong, and its events."""
+
+    def run(home: Home) -> tuple[list[str], list[dg.DagsterEvent]]:
+        monkeypatch.setenv("MORPHENE_HOME", str(home.path))
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = defs.resolve_job_def("prepare").execute_in_process(
+                partition_key="pyroviolin", instance=instance, raise_on_error=False
+            )
+            logs = instance.all_logs(result.run_id)
+        events = [entry.dagster_event for entry in logs if entry.dagster_event]
+        return [error for event in events if (error := what_is_wrong(event))], events
+
+    return run
+
+
+def what_is_wrong(event: dg.DagsterEvent) -> str:
+    """Return what a failed step or a failed blocking check says."""
+    if event.event_type is dg.DagsterEventType.STEP_FAILURE:
+        said = event.step_failure_data.user_failure_data
+        return (said and said.description) or ""
+    if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        check = event.asset_check_evaluation_data
+        failed = check.blocking and not check.passed
+        serious = check.severity is dg.AssetCheckSeverity.ERROR
+        return check.description or "" if failed and serious else ""
+    return ""
 
 
 def start_anew(paths: InstrumentPaths) -> None:
@@ -116,19 +147,13 @@ def too_little_for_the_profile(paths: InstrumentPaths) -> str:
     ],
 )
 def test_a_mistake_in_the_sources_is_named_once_before_anything_is_trained(
-    tiny_home: Home, morphene: Run, spoil: Callable[[InstrumentPaths], str]
+    tiny_home: Home, prepare: Prepare, spoil: Callable[[InstrumentPaths], str]
 ) -> None:
     paths = tiny_home.instrument("pyroviolin")
     named = spoil(paths)
-    done = morphene("run", "pyroviolin", "--json", home=tiny_home.path)
-    assert done.returncode == 1
-    outcome = json.loads(done.stdout)
-    assert outcome["status"] == "FAILURE"
-    assert named in outcome["error"]
-    assert len(outcome["error"].splitlines()) <= 2
-    assert "Traceback" not in done.stderr
-    with dg.DagsterInstance.from_config(str(tiny_home.dagster)) as instance:
-        events = [e.dagster_event for e in instance.all_logs(outcome["run_id"]) if e.dagster_event]
+    errors, events = prepare(tiny_home)
+    assert errors and named in errors[0]
+    assert len(errors[0].splitlines()) <= 2
     kinds = [event.event_type for event in events]
     assert kinds.count(dg.DagsterEventType.STEP_FAILURE) == 1
     assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in kinds
@@ -136,8 +161,20 @@ def test_a_mistake_in_the_sources_is_named_once_before_anything_is_trained(
     assert not paths.models.exists()
 
 
+def test_the_command_ends_with_the_mistake_and_no_traceback(tiny_home: Home, morphene: Run) -> None:
+    named = no_derivatives(tiny_home.instrument("pyroviolin"))
+    done = morphene("run", "pyroviolin", "--json", home=tiny_home.path)
+    assert done.returncode == 1
+    outcome = json.loads(done.stdout)
+    assert outcome["status"] == "FAILURE"
+    assert named in outcome["error"]
+    assert len(outcome["error"].splitlines()) <= 2
+    assert len(outcome["run_ids"]) == 1  # nothing came after the preparation
+    assert "Traceback" not in done.stderr
+
+
 def test_a_non_commercial_release_may_use_what_a_commercial_one_may_not(
-    tiny_home: Home, morphene: Run
+    tiny_home: Home, prepare: Prepare
 ) -> None:
     paths = tiny_home.instrument("pyroviolin")
     named = too_little_for_the_profile(paths)  # so that this run, too, ends before the training
@@ -147,18 +184,20 @@ def test_a_non_commercial_release_may_use_what_a_commercial_one_may_not(
     tiny_home.settings.write_text(
         settings.replace(release("commercial"), release("noncommercial"), 1)
     )
-    done = morphene("run", "pyroviolin", "--json", home=tiny_home.path)
-    assert named in json.loads(done.stdout)["error"]
+    errors, _ = prepare(tiny_home)
+    assert named in errors[0]
 
 
 def test_production_without_a_gpu_is_refused_without_retry(
     tiny_home: Home, morphene: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    profile = Path(tiny_home.profiles / "needs_gpu.toml")
-    profile.write_text((tiny_home.profiles / "tiny.toml").read_text() + "requires_gpu = true\n")
+    text = (tiny_home.profiles / "tiny.toml").read_text()
+    profile = tiny_home.profiles / "needs_gpu.toml"
+    profile.write_text(text.replace("threads = 1", "threads = 1\nrequires_gpu = true"))
     done = morphene("run", "pyroviolin", "--profile", "needs_gpu", "--json", home=tiny_home.path)
     outcome = json.loads(done.stdout)
     assert outcome["status"] == "FAILURE"
-    assert "needs_gpu" in outcome["error"]
+    assert "Profile needs_gpu needs a GPU, and NVML finds none here." in outcome["error"]
     assert len(outcome["error"].splitlines()) <= 2
+    assert "tried again" not in done.stderr
