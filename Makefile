@@ -46,5 +46,9 @@ test: $(READY)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest
 
+# What takes too long for every day: a hundred kills.
+test-long: $(READY)
+	$(VENV)/bin/pytest -s tests/long
+
 test-gpu: $(READY)
 	$(VENV)/bin/pytest tests/gpu

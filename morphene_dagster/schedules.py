@@ -46,10 +46,22 @@ def launch_tier(context: dg.ScheduleEvaluationContext, tier: Tier) -> dg.SkipRea
     if not choice.ready:
         why = choice.why_not or f"the catalogue has no {tier} instrument"
         return dg.SkipReason(f"Nothing to train: {why}.")
-    launch(context.instance, choice.ready, tier, backfill_id=backfill_id)
     names = ", ".join(i.slug for i in choice.ready)
+    if _is_preview(context):
+        return dg.SkipReason(f"It would launch a backfill: {names}.")
+    launch(context.instance, choice.ready, tier, backfill_id=backfill_id)
     others = f" Not queued: {choice.why_not}." if choice.why_not else ""
     return dg.SkipReason(f"Launched backfill {backfill_id}: {names}.{others}")
+
+
+def _is_preview(context: dg.ScheduleEvaluationContext) -> bool:
+    """Return whether the UI only asks what a tick would do ("Preview tick result").
+
+    Dagster does not say so, but gives a real tick's logs a name of their own, and a preview's none:
+    its place is taken by the time.
+    """
+    key, at = context.log_key, context.scheduled_execution_time
+    return key is not None and key[-1] == f"{at:%Y%m%d_%H%M%S}"
 
 
 ALL = [_schedule(tier) for tier in TIERS]

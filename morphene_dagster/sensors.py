@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from morphene_core.errors import MorpheneError
 from morphene_core.home import ROLES, Home, InstrumentPaths, Role
@@ -27,11 +28,14 @@ from morphene_dagster.standing import (
 _SETTLED_SECONDS = 30.0  # a folder that changed just now is being copied to, perhaps
 _AUDIT = dg.AssetKey("audit_renders")
 _SELECTED = dg.AssetKey("selected_checkpoint")
+_RETRIES_CURSOR = "EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE"
+_TRIES = 3
 _AT_ONCE = 50  # events that a tick looks at
 
 
 @dg.sensor(
     job_name="prepare",
+    description="Prepares instruments whose recordings are new or changed.",
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
@@ -184,6 +188,38 @@ def instruments_to_listen_to(context: dg.SensorEvaluationContext) -> dg.SensorRe
     return dg.SensorResult(skip_reason=dg.SkipReason(reason), cursor=cursor)
 
 
+@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def lost_retries(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Hands a failed run to Dagster's retries once more where these have missed it.
+
+    They read a run's failure, now and then, in the moment before the run is marked as failed, and
+    never look at it again. Their place in the event log is set back to it; what they have retried
+    already they do not retry again.
+    """
+    tried: dict[str, int] = json.loads(context.cursor or "{}")
+    lost = {
+        record.dagster_run.run_id
+        for record in context.instance.get_run_records(
+            dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={WILL_RETRY_TAG: "true"}),
+            limit=_AT_ONCE,
+        )
+        if AUTO_RETRY_RUN_ID_TAG not in record.dagster_run.tags
+        and time.time() - (record.end_time or 0) > _SETTLED_SECONDS
+        and tried.get(record.dagster_run.run_id, 0) < _TRIES
+    }
+    failures = context.instance.fetch_run_status_changes(dg.DagsterEventType.RUN_FAILURE, _AT_ONCE)
+    places = [event.storage_id for event in failures.records if event.run_id in lost]
+    if not places:
+        return dg.SensorResult(skip_reason="No run waits for its retry.", cursor=context.cursor)
+    storage = context.instance.daemon_cursor_storage
+    storage.set_cursor_values({_RETRIES_CURSOR: str(min(places) - 1)})
+    tried = {run: tried.get(run, 0) + 1 for run in lost}
+    return dg.SensorResult(
+        skip_reason=f"Handed to Dagster's retries again: {', '.join(sorted(lost))}",
+        cursor=json.dumps(tried),
+    )
+
+
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)
 def failed_runs(context: dg.RunFailureSensorContext) -> None:
     """Gives a notice when a run failed for good; one that is tried again is not announced."""
@@ -237,4 +273,10 @@ def _name(slug: str) -> str:
     return f"{instrument.number} {instrument.name}"
 
 
-ALL = [source_changes, finished_trainings, instruments_to_listen_to, failed_runs]
+ALL = [
+    source_changes,
+    finished_trainings,
+    instruments_to_listen_to,
+    lost_retries,
+    failed_runs,
+]

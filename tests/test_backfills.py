@@ -238,3 +238,20 @@ def test_a_backfill_prepares_in_one_run_and_trains_in_another_that_alone_takes_a
 
 def selected(run: dg.DagsterRun) -> set[str]:
     return {key.to_user_string() for key in run.asset_selection or ()}
+
+
+def test_a_preview_of_a_tick_says_what_it_would_launch_and_launches_nothing(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    collect(home, 1)
+    schedule = defs.resolve_schedule_def("flagship_backfill")
+    context = dg.ScheduleEvaluationContext(
+        instance_ref=instance.get_ref(),
+        scheduled_execution_time=datetime(2026, 1, 1, 20, tzinfo=UTC),
+        repository_name="__repository__",
+        schedule_name=schedule.name,
+    )
+    with context:
+        data = schedule.evaluate_tick(context)
+    assert data.skip_message == "It would launch a backfill: breakwater."
+    assert instance.get_backfills() == []

@@ -241,3 +241,27 @@ def test_only_three_full_states_are_kept(home: Home) -> None:
     assert len(kept) <= 3
     assert kept[-1].step == 80
     assert [s.step for s in kept if s.validated][-1] == 80
+
+
+def test_a_budget_in_hours_is_measured_once_and_kept_when_it_resumes(home: Home) -> None:
+    text = TINY.replace("phase_1_steps = 60\ntotal_steps = 80", "hours = 0.004")
+    (home.profiles / "hours.toml").write_text(text)
+
+    def stop(line: str) -> None:
+        if line.startswith("checkpoint_000020"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(MorpheneError, match="stopped at step"):
+        train(home, "hours", stop)
+    folder = training(home)
+    assert folder is not None
+    schedule = folder.read().schedule
+    assert schedule is not None and schedule.speed is not None
+    assert schedule.speed.phase_1 > 0 and schedule.speed.phase_2 > 0
+    assert schedule.phase_1_steps % 20 == 0
+    lines: list[str] = []
+    record = train(home, "hours", lines.append)
+    assert record.schedule == schedule
+    assert not any("measuring" in line for line in lines)
+    assert record.step == schedule.total_steps
+    assert {c.phase for c in record.checkpoints} == {1, 2}

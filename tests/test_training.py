@@ -4,17 +4,22 @@ import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import lmdb
 import numpy as np
 import pytest
+import soundfile
 import torch
+import yaml
 
 from morphene_core import stages
 from morphene_core.audio.wav import write_wav
 from morphene_core.dataset import DatasetRecord
 from morphene_core.errors import InputError, MorpheneError
+from morphene_core.files import read_json, write_json
 from morphene_core.home import ROLES, Home
 from morphene_core.playback import StreamingModel
 from morphene_core.profiles import Profile, load_profile
+from morphene_core.rave import dataset as rave_dataset
 from morphene_core.rave.configuration import build_model, configure, load_model, write_config
 from morphene_core.rave.export import export
 from morphene_core.rave.train import train
@@ -83,6 +88,80 @@ def test_a_profile_that_rave_does_not_understand_is_refused(
     with pytest.raises(InputError, match=complaint):
         train(folder, tmp_path / "db", heldout(tmp_path, 2))
     assert not folder.checkpoints.exists()
+
+
+def dataset(folder: Path, entries: int = 8, rate: int = 48_000) -> Path:
+    """Write a RAVE dataset of noise."""
+    noise = np.random.default_rng(0).integers(-9000, 9000, 16_384, dtype=np.int16)
+    with lmdb.open(str(folder), map_size=1 << 24) as database, database.begin(write=True) as put:
+        for number in range(entries):
+            put.put(f"{number:08d}".encode(), rave_dataset.serialize(noise))
+    metadata = {"lazy": False, "channels": 1, "n_seconds": 1.0, "sr": rate}
+    (folder / "metadata.yaml").write_text(yaml.safe_dump(metadata))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("entries", "rate", "change", "complaint"),
+    [
+        (1, 48_000, {}, "has 1 entries, fewer than one batch of 2"),
+        (8, 44_100, {}, "has a sample rate of 44100 Hz, trainings take 48000 Hz"),
+        (8, 48_000, {"bindings": ("CAPACITY = 4", "RATIOS = [4, 4, 2, 2]")}, "RAVE crops"),
+        (
+            8,
+            48_000,
+            {"bindings": ("CAPACITY = 4", "RAVE.valid_signal_crop = False")},
+            "half the longest spectral window",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_the_first_step(
+    tiny_home: Home,
+    profile: Profile,
+    tmp_path: Path,
+    entries: int,
+    rate: int,
+    change: dict,
+    complaint: str,
+) -> None:
+    folder = begin(tiny_home, profile.model_copy(update=change))
+    with pytest.raises(InputError, match=complaint) as error:
+        train(folder, dataset(tmp_path / "db", entries, rate), heldout(tmp_path, 2))
+    assert len(str(error.value).splitlines()) <= 2
+    assert folder.read().step == 0
+    assert not folder.states.exists()
+
+
+def test_held_out_audio_of_another_rate_is_refused(
+    tiny_home: Home, profile: Profile, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "slow.wav", np.zeros(44_100), 44_100)
+    with pytest.raises(InputError, match="has 44100 Hz, not 48000"):
+        train(begin(tiny_home, profile), tmp_path / "db", [tmp_path / "slow.wav"])
+
+
+def test_a_training_folder_of_an_older_version_is_named_and_not_continued(
+    tiny_home: Home, profile: Profile
+) -> None:
+    folder = begin(tiny_home, profile)
+    record = read_json(folder.path / "training.json")
+    del record["format"], record["schedule"], record["fruitless"]
+    write_json(folder.path / "training.json", record)
+    with pytest.raises(InputError, match="older version of Morphene"):
+        begin(tiny_home, profile)
+    assert folder.read().format == 1  # its checkpoints can still be used
+
+
+def test_attempts_that_bring_nothing_are_bounded_until_somebody_asks_anew(
+    tiny_home: Home, profile: Profile, tmp_path: Path
+) -> None:
+    folder = begin(tiny_home, profile)
+    folder.write(replace(folder.read(), fruitless=5, first_run="one", failure="the GPU is gone"))
+    with pytest.raises(InputError, match="5 attempts in a row brought no newer state") as error:
+        train(folder, tmp_path / "db", heldout(tmp_path, 2))
+    assert "the GPU is gone" in str(error.value)
+    assert folder.read().with_attempt("two", "one", profile).fruitless == 5
+    assert folder.read().with_attempt("two", "two", profile).fruitless == 0
 
 
 def test_too_little_held_out_audio_for_the_latents_is_refused(

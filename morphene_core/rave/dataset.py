@@ -58,7 +58,7 @@ def build_dataset(
         with lmdb.open(str(temporary), map_size=map_size) as database:
             for samples in _all_entries(audio, length):
                 with database.begin(write=True) as transaction:
-                    transaction.put(f"{entries:08d}".encode(), _serialize(samples))
+                    transaction.put(f"{entries:08d}".encode(), serialize(samples))
                 entries += 1
                 progress.advance(min(total, entries * length / SAMPLE_RATE))
         _write_metadata(temporary, entries * length / SAMPLE_RATE)
@@ -121,7 +121,8 @@ def _write_metadata(folder: Path, seconds: float) -> None:
     (folder / "metadata.yaml").write_text(yaml.safe_dump(metadata), encoding="utf-8")
 
 
-def _serialize(samples: Samples) -> bytes:
+def serialize(samples: Samples) -> bytes:
+    """Return samples, shape (samples,), as `rave preprocess` stores an entry of the database."""
     data = samples.tobytes()
     buffer = AudioExample.AudioBuffer(
         # Bytes, not samples: what `rave preprocess` writes here.

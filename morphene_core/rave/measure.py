@@ -14,7 +14,7 @@ from morphene_core.rave.validate import validate
 from morphene_core.training.schedule import Speed
 
 _WARM_UP = 8  # steps: the first ones allocate memory and choose kernels
-_LEAST_STEPS, _SECONDS = 16, 30.0
+_LEAST_STEPS, _MOST_STEPS, _SECONDS = 16, 96, 30.0
 _WINDOWS = 4  # batches of held-out audio
 
 
@@ -67,7 +67,7 @@ def _rate(
             steps += 1
             beat()
         spent = _clock(model.device) - begin
-        if steps >= _LEAST_STEPS and (spent > _SECONDS or steps >= 20 * _LEAST_STEPS):
+        if steps >= _LEAST_STEPS and (spent > _SECONDS or steps >= _MOST_STEPS):
             return steps / spent
 
 

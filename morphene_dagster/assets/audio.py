@@ -6,7 +6,7 @@ from morphene_core import stages
 from morphene_core.home import Role
 from morphene_dagster.instance import PREPARE_POOL
 from morphene_dagster.metadata import duration, overview, table
-from morphene_dagster.partitions import instruments
+from morphene_dagster.partitions import PREPARATION, instruments
 from morphene_dagster.resources import Project, user_errors
 
 
@@ -18,6 +18,7 @@ def _audio(role: Role) -> dg.AssetsDefinition:
         group_name="prepare",
         kinds={"wav"},
         pool=PREPARE_POOL,
+        backfill_policy=PREPARATION,
         description=f"The {role} recordings as mono 48 kHz WAV of even loudness, without silent"
         " ends. Whole stretches are held out for validation and audits.",
     )

@@ -4,7 +4,7 @@ import dagster as dg
 
 from morphene_dagster.instance import PREPARE_POOL
 from morphene_dagster.metadata import duration
-from morphene_dagster.partitions import instruments
+from morphene_dagster.partitions import PREPARATION, instruments
 from morphene_dagster.resources import Project, Workers
 
 
@@ -14,6 +14,7 @@ from morphene_dagster.resources import Project, Workers
     group_name="prepare",
     kinds={"lmdb"},
     pool=PREPARE_POOL,
+    backfill_policy=PREPARATION,
 )
 def preprocessed_db(
     context: dg.AssetExecutionContext, project: Project, workers: Workers

@@ -13,7 +13,7 @@ from morphene_core.sources.register import SourceFile, SourceRegister
 from morphene_core.sources.status import SourceStatus, coverage, source_statuses
 from morphene_dagster.instance import PREPARE_POOL
 from morphene_dagster.metadata import duration, overview, picture, table
-from morphene_dagster.partitions import instruments
+from morphene_dagster.partitions import PREPARATION, instruments
 from morphene_dagster.resources import Project, user_errors
 
 _SHOWN_FILES = 500  # the page has to load; {role}.verdicts.json has all of them
@@ -26,6 +26,7 @@ def _source(role: Role) -> dg.AssetsDefinition:
         group_name="prepare",
         kinds={"wav"},
         pool=PREPARE_POOL,
+        backfill_policy=PREPARATION,
         description=f"The raw {role} recordings: whose they are, under which licence, and a verdict"
         " on each file. Never changed.",
     )

@@ -1,6 +1,5 @@
 """Training."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,9 +16,6 @@ from morphene_dagster.metadata import duration, loss_curves, table
 from morphene_dagster.partitions import instruments
 from morphene_dagster.resources import Project, Workers, user_errors
 
-# Backfill policies are in beta in Dagster 1.13, which would say so at every start.
-warnings.filterwarnings("ignore", category=dg.BetaWarning)
-
 
 @dg.asset(
     # Dagster marks only what depends directly on a change as stale: a training lists its sources.
@@ -28,9 +24,6 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
     group_name="train",
     kinds={"pytorch"},
     pool=GPU_POOL,
-    # Another policy than the preparation's: backfills put training into runs of its own, so that
-    # preparation holds no GPU.
-    backfill_policy=dg.BackfillPolicy.multi_run(1),
 )
 def checkpoints(
     context: dg.AssetExecutionContext, project: Project, workers: Workers
@@ -91,7 +84,7 @@ def _progress(seen: dict[str, Any]) -> dict[str, Any]:
     }
     if speed:
         found["steps per second"] = round(speed, 3)
-    found |= {f"loss: {name}": value for name, value in seen["losses"].items()}
+    found |= {f"loss: {name}": float(f"{value:.4g}") for name, value in seen["losses"].items()}
     if seen["kind"] == "checkpoint":
         found["sha256"] = seen["sha256"]
     if gpu := seen["gpu"]:
