@@ -15,8 +15,8 @@ from morphene_core.instruments import Instrument
 from morphene_core.profiles import Profile, load_profile
 from morphene_core.training import TrainingRecord, current_training, trainings
 
-KNOWN_SIZES = "at full size a checkpoint takes 126 MB and a full state about 0.6 GB"
-"""From the documentation (docs/profiles.md), for where no training of this project was measured."""
+KNOWN_SIZES = "at full size a checkpoint takes 126 MB and a full state 0.5 to 0.7 GB"
+"""From the documentation (docs/training.md), for where no training of this project was measured."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,9 @@ COMMANDS = [
     ),
     *(["sources", name] for name in ("add", "remove", "status", "summary", "verify")),
     *(["sources", name] for name in ("where-used", "expiring")),
+    *(["queue"], ["trainings"], ["forecast"]),
+    *(["queue", name] for name in ("add", "add-tier", "start", "status", "cancel", "pause")),
+    *(["queue", name] for name in ("resume", "move", "logs", "finish", "extend")),
 ]
 
 
