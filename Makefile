@@ -8,13 +8,14 @@ VENV := .venv
 READY := $(VENV)/.ready
 MORPHENE := $(VENV)/bin/morphene
 
-.PHONY: help env demo up test test-gpu
+.PHONY: help env demo up test test-long test-gpu
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo [SOURCES=folder]  train Pyroviolin small, end to end, on this CPU"
 	@echo "make up                     open the Dagster UI on 127.0.0.1:3000"
 	@echo "make test                   lint, types, and the whole test suite"
+	@echo "make test-long              a hundred kills of a training"
 	@echo "make test-gpu               what can only be tested on a machine with a GPU"
 
 env: $(READY)

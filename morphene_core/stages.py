@@ -46,6 +46,7 @@ from morphene_core.training import (
 from morphene_core.training.attempt import BY_HAND, Attempt, Observe
 from morphene_core.training.device import training_gpu
 from morphene_core.training.log import logged
+from morphene_core.training.requests import pending
 
 _HANDOVER_SECONDS = 45.0
 """How long a trainer waits for one that is ending: it hears of its parent's death, and saves."""
@@ -165,15 +166,23 @@ def _train_alone(
     """Train in the folder, as the only one, on a GPU of its own."""
     heldout = [file for role in ROLES for file in load_prepared(paths.audio(role)).heldout]
     busy = f"{folder.path} is being trained already, by another run. Follow that one, or cancel it."
-    with locked(folder.lock, busy, _HANDOVER_SECONDS):
+
+    def show() -> None:
         point_link(paths.checkpoints, folder.checkpoints)
         point_link(paths.audit, folder.audit)
+
+    with locked(folder.lock, busy, _HANDOVER_SECONDS):
+        if not paths.checkpoints.is_symlink():
+            show()  # nothing is hidden by it, and that it waits for a GPU can be seen
+        if folder.read().finished and not pending(folder):
+            show()
+            return folder.read()
         folder.write(folder.read().with_attempt(attempt.run, attempt.first_run, profile))
         with training_gpu(folder, profile, attempt.gpu_wait_minutes, report) as gpu:
             # From here on, since torch must not be loaded before the GPU is chosen.
             from morphene_core.rave.train import train as train_rave
 
-            return train_rave(folder, paths.preprocessed_db, heldout, report, observe, gpu)
+            return train_rave(folder, paths.preprocessed_db, heldout, report, observe, gpu, show)
 
 
 def audit(paths: InstrumentPaths, report: Report = silent) -> list[Audit]:

@@ -332,7 +332,8 @@ class Queue:
         more = steps if steps is not None else _steps(folder, record, hours or 0.0)
         standing = standings(self._instance).get(instrument.slug)
         ask(folder, Request("extend", steps=more))
-        if not standing or not (standing.pending or standing.state == "paused"):
+        waits = standing and (standing.pending or standing.state == "paused")
+        if record.finished or not waits:
             profile = {"profile": record.training_profile.name}
             config = {"resources": {"project": {"config": profile}}}
             tags = {TIER_TAG: instrument.tier, PRIORITY_TAG: str(PRIORITIES[instrument.tier])}

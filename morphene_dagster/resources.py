@@ -12,8 +12,9 @@ from morphene_core.home import Home, InstrumentPaths
 from morphene_core.profiles import Profile, load_profile
 from morphene_dagster.pipes import run_worker
 
-_MAX_RETRIES = 2
-_DELAY_SECONDS = 10  # before the first retry; twice that before the second
+_RETRIES = {"train": 100}  # a trainer itself bounds the attempts in a row that bring nothing
+_FEW_RETRIES = 2
+_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 10, 600  # the first is doubled each time
 
 
 class Project(dg.ConfigurableResource):
@@ -93,19 +94,21 @@ class Workers(dg.ConfigurableResource):
         if not answer.get("retry", True):
             raise dg.Failure(answer["error"], allow_retries=False)
         died = f"The {stage} process ended with status {status}, without a result."
-        raise _retry_or_fail(context, answer.get("error", died))
+        raise _retry_or_fail(context, stage, answer.get("error", died))
 
 
-def _retry_or_fail(context: dg.AssetExecutionContext, reason: str) -> Exception:
+def _retry_or_fail(context: dg.AssetExecutionContext, stage: str, reason: str) -> Exception:
     """Return what makes Dagster try again, or fail for good after the last attempt.
 
     Not the asset's RetryPolicy: Dagster applies that to a cancelled run too, which would start the
     training again instead of ending it.
     """
-    if context.retry_number >= _MAX_RETRIES:
+    number, most = context.retry_number, _RETRIES.get(stage, _FEW_RETRIES)
+    if number >= most:
         return dg.Failure(reason, allow_retries=False)
     context.log.warning(reason)
-    return dg.RetryRequested(_MAX_RETRIES, seconds_to_wait=_DELAY_SECONDS * 2**context.retry_number)
+    delay = min(_DELAY_SECONDS * 2 ** min(number, 10), _LONGEST_DELAY_SECONDS)
+    return dg.RetryRequested(most, seconds_to_wait=delay)
 
 
 @contextmanager

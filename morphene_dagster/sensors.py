@@ -60,7 +60,9 @@ def source_changes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if known.get("to do") and _can_be_prepared(home, instrument, standing.get(slug), known):
             del known["to do"]
             requests.append(
-                dg.RunRequest(f"{slug} prepare {now}", partition_key=slug, job_name="prepare")
+                dg.RunRequest(
+                    f"{slug} prepare {time.time():.0f}", partition_key=slug, job_name="prepare"
+                )
             )
         elif read := [dg.AssetKey(f"{role}_source") for role in changed if now[role]]:
             requests.append(
@@ -213,10 +215,10 @@ def lost_retries(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         return dg.SensorResult(skip_reason="No run waits for its retry.", cursor=context.cursor)
     storage = context.instance.daemon_cursor_storage
     storage.set_cursor_values({_RETRIES_CURSOR: str(min(places) - 1)})
-    tried = {run: tried.get(run, 0) + 1 for run in lost}
+    tried |= {run: tried.get(run, 0) + 1 for run in lost}
     return dg.SensorResult(
         skip_reason=f"Handed to Dagster's retries again: {', '.join(sorted(lost))}",
-        cursor=json.dumps(tried),
+        cursor=json.dumps(dict(list(tried.items())[-4 * _AT_ONCE :])),
     )
 
 

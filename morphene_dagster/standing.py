@@ -149,11 +149,6 @@ def is_training(run: dg.DagsterRun) -> bool:
     return GPU_POOL in (pools or ())
 
 
-def is_unfinished(run: dg.DagsterRun) -> bool:
-    """Whether a run waits, runs, is being stopped, or is about to be tried again."""
-    return run.status in NOT_FINISHED_STATUSES or run.is_complete_and_waiting_to_retry
-
-
 def priority(run: dg.DagsterRun) -> int:
     """Return a run's priority in the queue; the greatest is the first."""
     text = run.tags.get(PRIORITY_TAG, "0")
@@ -225,4 +220,6 @@ def _state(run: dg.DagsterRun) -> State:
         return "paused" if PAUSED_TAG in run.tags else "cancelled"
     if run.is_complete_and_waiting_to_retry:
         return "queued"
+    if run.status is dg.DagsterRunStatus.FAILURE and PAUSED_TAG in run.tags:
+        return "paused"  # before its retry began
     return _STATES.get(run.status, "running")

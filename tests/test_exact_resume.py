@@ -134,7 +134,7 @@ def test_a_damaged_newest_state_is_said_and_the_one_before_is_taken(
     assert damage_newest(home) == 60
     lines: list[str] = []
     train(home, "tiny", lines.append)
-    assert "The state of step 60 is damaged: going on from the one before." in lines
+    assert "Warning: the state of step 60 is damaged: going on from the one before." in lines
     assert "resuming from step 40" in lines
     assert_same(final_state(home), final_state(undisturbed))
 
@@ -265,3 +265,26 @@ def test_a_budget_in_hours_is_measured_once_and_kept_when_it_resumes(home: Home)
     assert not any("measuring" in line for line in lines)
     assert record.step == schedule.total_steps
     assert {c.phase for c in record.checkpoints} == {1, 2}
+
+
+def test_a_damaged_manifest_makes_its_state_a_damaged_one(home: Home, tmp_path: Path) -> None:
+    interrupted(home)
+    folder = training(home)
+    assert folder is not None
+    state_path(folder, 60).with_suffix(".json").write_text('{"step": 6')
+    lines: list[str] = []
+    assert train(home, "tiny", lines.append).finished
+    assert "resuming from step 40" in lines
+    assert any("state_000060.json is damaged" in line for line in lines)
+
+
+def test_a_request_that_was_obeyed_before_a_kill_is_not_obeyed_again(home: Home) -> None:
+    train(home, "tiny")
+    folder = training(home)
+    assert folder is not None
+    request = Request("extend", steps=5)
+    ask(folder, request)
+    assert train(home, "tiny").step == 85
+    ask(folder, request)  # its file, as a kill after its schedule was recorded leaves it
+    assert train(home, "tiny").step == 85
+    assert not folder.request.exists()

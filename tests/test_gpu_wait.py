@@ -12,7 +12,9 @@ import pytest
 from morphene_core.home import Home
 from morphene_core.training import current_training
 from morphene_core.training.live import read_live
+from tests.killing import prepared
 from tests.nvml_stand_in import Holder, NvmlStandIn, StandInGpu
+from tests.test_watchdogs import Run
 
 pytestmark = pytest.mark.slow
 
@@ -77,3 +79,28 @@ def test_it_says_what_it_waits_for_goes_on_and_is_not_retried_where_torch_knows_
     record = current_training(tiny_home.instrument("pyroviolin")).read()
     assert record.attempts == 1
     assert record.failure and record.failure.startswith("Profile tiny needs a GPU, and torch ")
+
+
+def test_no_gpu_in_time_fails_once_and_leaves_the_training_that_there_is_the_current_one(
+    tiny_home: Home, nvml: NvmlStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MORPHENE_HOME", str(tiny_home.path))
+    prepared(tiny_home, "tiny")
+    assert Run(tiny_home).success
+    paths = tiny_home.instrument("pyroviolin")
+    current = paths.checkpoints.resolve()
+
+    nvml.set(FULL)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for name, value in nvml.environment.items():
+        monkeypatch.setenv(name, value)
+    with tiny_home.settings.open("a") as file:
+        file.write("\n[queue]\ngpu_wait_minutes = 0.02\n")
+    profile = tiny_home.profiles / "tiny.toml"
+    needs = "threads = 1\nrequires_gpu = true\ngpu_memory_gb = 24"
+    profile.write_text(profile.read_text().replace("threads = 1", needs))
+    run = Run(tiny_home)
+    assert run.failure.startswith("No GPU with 24.0 GB free within 0.02 minutes: GPU 0")
+    assert "process 4711" in run.failure and "gpu_wait_minutes" in run.failure
+    assert run.retries == 0
+    assert paths.checkpoints.resolve() == current

@@ -18,6 +18,7 @@ from morphene_core.files import read_json, sha256
 from morphene_core.home import ROLES, Home, InstrumentPaths
 from morphene_core.playback import StreamingModel
 from morphene_core.training import current_training
+from morphene_core.training.states import state_path
 from morphene_dagster import assets
 from morphene_dagster.partitions import instruments
 
@@ -98,9 +99,10 @@ def test_the_adversarial_phase_trained_the_discriminator_and_left_the_encoder_al
     assert "decoder" in changed
     weights = [k for k in before if k.startswith("encoder.") and "weight" in k]
     assert weights and all(torch.equal(before[k], after[k]) for k in weights)
-    state = torch.load(current_training(paths).state, weights_only=False)
-    discriminator = state["optimizer_states"][1]["state"]
-    schedule = training.training_profile.training
+    state = torch.load(state_path(current_training(paths), training.step), weights_only=True)
+    discriminator = state["optimizers"][1]["state"]
+    schedule = training.schedule
+    assert schedule is not None
     adversarial = schedule.total_steps - schedule.phase_1_steps
     # RAVE v2 gives the discriminator one batch in four.
     assert {int(s["step"]) for s in discriminator.values()} == {adversarial // 4}

@@ -173,8 +173,8 @@ def test_a_cancel_in_the_ui_saves_the_state_and_frees_the_slot_for_the_next_trai
     assert server.status(waiting) == "QUEUED"
     server.ask(CANCEL, id=run_id)
     # Its slot is free then, and the other one begins.
-    wait_until(lambda: server.status(run_id) == "CANCELED", 30)
     wait_until(lambda: server.status(waiting) in ("STARTING", "STARTED"), 30)
+    assert server.status(run_id) == "CANCELED"
     training = current_training(paths)
     record = training.read()
     assert record.training_profile.name == "tiny"

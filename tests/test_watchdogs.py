@@ -141,7 +141,7 @@ def edit_newest_state(home: Home, edit: Callable[[dict[str, Any]], None]) -> int
 def go_on(home: Home, total: int) -> None:
     """Extend the finished training, so that it has something to do."""
     folder = current_training(home.instrument("pyroviolin"))
-    write_json(folder.request, {"kind": "extend", "steps": total, "share": 0.0})
+    write_json(folder.request, {"kind": "extend", "steps": total, "id": "go on"})
 
 
 STOPPING = [

@@ -61,7 +61,7 @@ class HostedModel:
         self._beta = rave.model.BetaWarmupCallback()
         self.logged: dict[str, Any] = {}
         self.writer = (
-            SummaryWriter(str(tensorboard), purge_step=first_step or None) if tensorboard else None
+            SummaryWriter(str(tensorboard), purge_step=first_step + 1) if tensorboard else None
         )
         self._stand_in = _TrainerStandIn(self.writer or _NoWriter())
         self.rave.trainer = self._stand_in  # it keeps a weak reference only

@@ -32,6 +32,7 @@ def train(
     report: Report = silent,
     observe: Observe = lambda _: None,
     gpu: str | None = None,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> TrainingRecord:
     """Train to the end of the schedule, from the newest saved state if there is one.
 
@@ -45,6 +46,7 @@ def train(
         report: takes progress.
         observe: takes checkpoints and progress as data.
         gpu: NVML's name (uuid) of the GPU that this process is confined to, or None.
+        on_ready: called once nothing stands against the first step any more.
 
     Returns:
         The training's record; ``finished`` is set.
@@ -59,12 +61,18 @@ def train(
         return record
     record = _begin_attempt(folder, record)
     profile = record.training_profile
-    heartbeat = Heartbeat(60 * profile.watchdogs.stall_minutes, report)
+
+    def stalled(reason: str) -> None:
+        _note_warning(folder, "no progress", reason)
+        report(f"Warning: {reason}")
+
+    heartbeat = Heartbeat(60 * profile.watchdogs.stall_minutes, stalled)
     try:
         with heartbeat.watching():
             device = _device(profile.training.requires_gpu, profile.name)
             windows = validation_windows(heldout, profile)
             _make_ready(folder, record, dataset, windows, device, heartbeat, report)
+            on_ready()
 
             def trainer() -> Trainer:
                 return Trainer(
@@ -73,11 +81,14 @@ def train(
                 )
 
             record = _train_through_alarms(folder, trainer, report)
+            while pending(folder):  # asked for while the last state was written
+                record = _train_through_alarms(folder, trainer, report)
     except StoppedError as stopped:
         raise MorpheneError(str(stopped)) from None
     except WatchdogError as alarm:
         again = " It had been rolled back for it before." if alarm.policy == "roll back" else ""
         text = f"Training {record.id} was stopped: {alarm}.{again}"
+        _note_warning(folder, alarm.watchdog, str(alarm))
         _note_failure(folder, text)
         raise InputError(text) from alarm
     except Exception as error:
@@ -203,6 +214,12 @@ def _is_gpus_fault(error: Exception) -> bool:
 
 def _note_failure(folder: TrainingFolder, text: str) -> None:
     folder.write(replace(folder.read(), failure=text))
+
+
+def _note_warning(folder: TrainingFolder, watchdog: str, reason: str) -> None:
+    record = folder.read()
+    warning = {"watchdog": watchdog, "reason": reason, "at": now()}
+    folder.write(replace(record, warnings=(*record.warnings, warning)))
 
 
 def _first_line(error: BaseException) -> str:

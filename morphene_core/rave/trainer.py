@@ -79,6 +79,8 @@ class Trainer:
         state = newest_whole(folder, report)
         self._step = state.step if state else 0
         self._validated_at = state.step if state and state.validated else -1
+        if self._checkpoint_due():
+            self._validated_at = -1  # killed before it was recorded: its manifest tells of this
         self._seed = (self._profile.training.seed, len(record.rollbacks))
         self._model = self._restored(state, device)
         self._batches = batches(dataset, self._profile, self._seed, self._step)
@@ -90,8 +92,9 @@ class Trainer:
         self._losses: dict[str, float] = state.losses if state else {}
         self._validation: Validation | None = None
         self._begun = self._saved = time.monotonic()
+        self._saved_at = self._step
         self._seconds_before = self.record.seconds
-        self._spoken = self._observed = float("-inf")
+        self._spoken = float("-inf")
         self._next_observation = _FIRST_OBSERVATION
 
     @property
@@ -172,6 +175,8 @@ class Trainer:
             self._validate()
         if self._checkpoint_due():
             self._save_checkpoint()
+        elif self._validated_at == self._step > self._saved_at:
+            self._save_state()  # what a watchdog goes back to
         elif time.monotonic() - self._saved > 60 * self._profile.training.state_minutes:
             self._save_state()
         if self._heartbeat.stop_requested:
@@ -228,6 +233,7 @@ class Trainer:
     def _save_checkpoint(self) -> None:
         path = self._folder.checkpoints / checkpoint_name(self._step)
         self._require_finite()
+        check_disk(self._folder.path, self._profile.watchdogs)
         with atomic_file(path) as temporary, temporary.open("wb") as file:
             # A file, not its name, which torch would write into the archive.
             torch.save({"state_dict": self._model.checkpoint(), "global_step": self._step}, file)
@@ -262,7 +268,7 @@ class Trainer:
             rollbacks=len(self.record.rollbacks),
             losses=self._losses,
         )
-        self._saved = time.monotonic()
+        self._saved, self._saved_at = time.monotonic(), self._step
         seconds = self._seconds_before + self._saved - self._begun
         fruitless = 0 if state.step > self.record.step else self.record.fruitless
         self.record = replace(

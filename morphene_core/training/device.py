@@ -1,9 +1,9 @@
 """The GPU of a training, chosen before torch is loaded."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-from morphene_core.errors import InputError
+from morphene_core.errors import InputError, MorpheneError
 from morphene_core.gpus import confine, leased_gpu, list_gpus
 from morphene_core.profiles import Profile
 from morphene_core.progress import Report
@@ -18,8 +18,8 @@ def training_gpu(
     """Lease a GPU for the block and confine the process to it; give its uuid, None for a CPU.
 
     Raises:
-        InputError: the profile needs a GPU, and there is none that could ever do.
-        MorpheneError: none became free in time.
+        InputError: the profile needs a GPU, and there is none that could do, or none became free
+            in time.
     """
     settings = profile.training
     if not list_gpus() or not (settings.requires_gpu or _torch_has_cuda()):
@@ -36,7 +36,11 @@ def training_gpu(
         write_live(folder, Live("waiting for a GPU", now(), folder.read().step, note=line))
         report(line)
 
-    with leased_gpu(settings.gpu_memory_gb, wait_minutes, waiting) as gpu:
+    with ExitStack() as lease:
+        try:
+            gpu = lease.enter_context(leased_gpu(settings.gpu_memory_gb, wait_minutes, waiting))
+        except MorpheneError as error:
+            raise InputError(str(error)) from error  # it has waited: trying again would wait anew
         confine(gpu)
         report(f"GPU {gpu.index} ({gpu.name}), {gpu.free_gb:.1f} of {gpu.total_gb:.1f} GB free")
         yield gpu.uuid

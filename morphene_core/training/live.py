@@ -20,7 +20,7 @@ class Live:
         step: training batches done.
         total_steps: of the schedule, or None until it is known.
         phase: 1 or 2.
-        steps_per_second: lately, or None before it is known.
+        steps_per_second: since the attempt or the phase began, or None before it is known.
         seconds_left: to the end of the training, or None before it is known.
         losses: the latest, by name.
         gpu: what NVML says of it (see `morphene_core.gpus.Gpu`), or None on a CPU.

@@ -63,7 +63,7 @@ class TrainingRecord:
         device: what it runs on.
         schedule: length of the phases; None until it is known (a budget in hours is measured).
         rollbacks: what watchdogs changed: watchdog, reason, step gone back to, change, time.
-        warnings: what watchdogs only said: watchdog, reason, time.
+        warnings: what watchdogs said without going back: watchdog, reason, time.
         versions: of the software that matters to the result.
         checkpoints: written so far, by step.
         failure: why the last attempt failed; None while it runs and when it was stopped.
@@ -199,7 +199,12 @@ class TrainingFolder:
         Raises:
             InputError: the record is of another version of Morphene.
         """
-        data = read_json(self.path / _RECORD)
+        try:
+            data = read_json(self.path / _RECORD)
+        except ValueError as error:
+            raise InputError(
+                f"{self.path / _RECORD} is damaged ({error}). Move the folder away to train anew."
+            ) from error
         data.setdefault("format", 1)
         try:
             data["checkpoints"] = tuple(Checkpoint(**c) for c in data["checkpoints"])

@@ -3,7 +3,8 @@
 It stays until the trainer has recorded the changed schedule, so that it outlives any crash.
 """
 
-from dataclasses import asdict, dataclass, replace
+import uuid
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from morphene_core.errors import InputError
@@ -19,11 +20,13 @@ class Request:
         kind: "finish" early, or "extend" by steps.
         share: finish: part of the planned adversarial steps that are trained all the same.
         steps: extend: how many more.
+        id: by which a request that was obeyed is known, should its file be left.
     """
 
     kind: Literal["finish", "extend"]
     share: float = 0.0
     steps: int = 0
+    id: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
 
 def ask(folder: TrainingFolder, request: Request) -> None:
@@ -56,10 +59,13 @@ def obey(folder: TrainingFolder, record: TrainingRecord, step: int) -> TrainingR
     request = pending(folder)
     if request is None or record.schedule is None:
         return record
+    if any(change["request"] == request.id for change in record.schedule.changes):
+        folder.request.unlink()
+        return record
     if request.kind == "finish":
-        schedule = record.schedule.finished_early(step, request.share, now())
+        schedule = record.schedule.finished_early(step, request.share, now(), request.id)
     else:
-        schedule = record.schedule.extended(step, request.steps, now())
+        schedule = record.schedule.extended(step, request.steps, now(), request.id)
     record = replace(record, schedule=schedule, finished=None)
     folder.write(record)
     folder.request.unlink()

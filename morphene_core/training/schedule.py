@@ -39,7 +39,7 @@ class Schedule:
         total_steps: both phases.
         decay_steps: the learning rate decays over these; phase 1 as first planned.
         speed: what was measured to fit it to a budget, or None if the profile names the steps.
-        changes: what operators changed: kind, step, total_steps before and after, time.
+        changes: what operators changed: kind, step, time, request, steps before and after.
     """
 
     phase_1_steps: int
@@ -58,28 +58,36 @@ class Schedule:
         """Return the phase whose batch brought the training to ``step``."""
         return 1 if step <= self.phase_1_steps else 2
 
-    def finished_early(self, step: int, share: float, at: str) -> "Schedule":
+    def finished_early(self, step: int, share: float, at: str, request: str = "") -> "Schedule":
         """Return the schedule that ends soon: phase 2 begins now, or has begun, and is shortened.
 
         Args:
             step: steps done.
             share: part of the planned adversarial steps that are trained all the same.
             at: time, for the record.
+            request: id of what asked for it.
         """
         adversarial = max(1, round(share * (self.total_steps - self.phase_1_steps)))
         phase_1 = min(self.phase_1_steps, max(1, step))
         total = max(step, phase_1 + adversarial)
-        return self._changed("finished early", step, phase_1, min(total, self.total_steps), at)
+        return self._changed(
+            "finished early", step, phase_1, min(total, self.total_steps), at, request
+        )
 
-    def extended(self, step: int, more: int, at: str) -> "Schedule":
+    def extended(self, step: int, more: int, at: str, request: str = "") -> "Schedule":
         """Return the schedule with ``more`` adversarial steps at its end."""
-        return self._changed("extended", step, self.phase_1_steps, self.total_steps + more, at)
+        return self._changed(
+            "extended", step, self.phase_1_steps, self.total_steps + more, at, request
+        )
 
-    def _changed(self, kind: str, step: int, phase_1: int, total: int, at: str) -> "Schedule":
+    def _changed(
+        self, kind: str, step: int, phase_1: int, total: int, at: str, request: str
+    ) -> "Schedule":
         change = {
             "kind": kind,
             "step": step,
             "at": at,
+            "request": request,
             "phase_1_steps": [self.phase_1_steps, phase_1],
             "total_steps": [self.total_steps, total],
         }

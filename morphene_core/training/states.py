@@ -45,8 +45,16 @@ def state_path(folder: TrainingFolder, step: int) -> Path:
 
 def states(folder: TrainingFolder) -> list[State]:
     """Return the states that were written to their end, by step."""
-    found = [State(**read_json(path)) for path in folder.states.glob("state_*.json")]
-    return sorted(found, key=lambda state: state.step)
+    found = map(_read, folder.states.glob("state_*.json"))
+    return sorted((state for state in found if state), key=lambda state: state.step)
+
+
+def _read(manifest: Path) -> State | None:
+    """Return what a manifest says, or None if it is damaged: then its state is, too."""
+    try:
+        return State(**read_json(manifest))
+    except (ValueError, TypeError):
+        return None
 
 
 def write_state(
@@ -81,13 +89,19 @@ def newest_whole(folder: TrainingFolder, report: Report) -> State | None:
     sweep(folder.path)
     there = states(folder)
     known = {state_path(folder, state.step) for state in there}
-    for path in set(folder.states.glob("state_*.ckpt")) - known:
+    for path in (
+        set(folder.states.glob("state_*")) - known - {p.with_suffix(".json") for p in known}
+    ):
+        if path.suffix == ".json":
+            report(f"Warning: {path.name} is damaged: going on from the state before.")
         path.unlink()
     for state in reversed(there):
         path = state_path(folder, state.step)
         if path.exists() and sha256(path) == state.sha256:
             return state
-        report(f"The state of step {state.step:,} is damaged: going on from the one before.")
+        report(
+            f"Warning: the state of step {state.step:,} is damaged: going on from the one before."
+        )
         _drop(path)
     if there:
         raise InputError(

@@ -40,6 +40,7 @@ def checkpoints(
     }
     result = workers.run(context, project, "train", {"attempt": attempt}, _observer(context, paths))
     record = TrainingFolder(paths.training(result["id"])).read()
+    _observe_missed(context, record)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(f"{record.id}-{record.checkpoints[-1].sha256[:8]}"),
         metadata=_metadata(paths, record),
@@ -56,16 +57,40 @@ def _observer(
 
     def observe(seen: dict[str, Any]) -> None:
         folder = current_training(paths)
+        record = folder.read()
         context.log_event(
             dg.AssetObservation(
                 asset_key=context.asset_key,
                 partition=context.partition_key,
                 description=_headline(seen),
-                metadata=_progress(seen) | _curves(folder, folder.read()),
+                metadata=_progress(seen)
+                | {"watchdogs": table(_watchdogs(record))}
+                | _curves(folder, record),
             )
         )
 
     return observe
+
+
+def _observe_missed(context: dg.AssetExecutionContext, record: TrainingRecord) -> None:
+    """Put the checkpoints into the history whose word was lost with the process that took it."""
+    observations = context.instance.fetch_observations(
+        dg.AssetRecordsFilter(context.asset_key, [context.partition_key]), limit=1000
+    )
+    known = set()
+    for entry in observations.records:
+        if entry.asset_observation and "sha256" in entry.asset_observation.metadata:
+            known.add(entry.asset_observation.metadata["sha256"].value)
+    for checkpoint in record.checkpoints:
+        if checkpoint.sha256 not in known:
+            context.log_event(
+                dg.AssetObservation(
+                    asset_key=context.asset_key,
+                    partition=context.partition_key,
+                    description=f"Checkpoint: step {checkpoint.step:,}, noted late",
+                    metadata=vars(checkpoint),
+                )
+            )
 
 
 def _headline(seen: dict[str, Any]) -> str:

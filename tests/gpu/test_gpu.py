@@ -123,7 +123,7 @@ def test_out_of_memory_is_said_and_tried_again_until_the_memory_is_free(
         text=True,
     ) as run:
         try:
-            read_until(run, "has no memory left")
+            read_until(run, "The GPU failed under profile")
             hog.communicate()  # ends it
             read_until(run, "✓ checkpoints")
         finally:
