@@ -42,8 +42,8 @@ class Services:
 
     @property
     def address(self) -> str:
-        """Where the UI is, in words."""
-        return f"http://127.0.0.1:{self.port}" if self.port else "without a UI"
+        """Where the UI is."""
+        return f"http://127.0.0.1:{self.port}"
 
 
 def running(home: Home) -> Services | None:

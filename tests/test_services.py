@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from morphene_core.files import locked
 from morphene_core.home import Home
 from morphene_core.training import TrainingRecord, current_training
 from morphene_core.training.live import is_running
@@ -163,3 +164,17 @@ def test_a_training_outlives_a_reload_goes_on_after_a_restart_and_leaves_no_orph
     os.kill(there.pid, signal.SIGKILL)  # what starts and ends everything else
     wait_until(lambda: not is_running(current_training(home.instrument("pyroviolin"))), 60)
     wait_until(lambda: processes(home) == [], 60)
+
+
+def test_services_that_a_run_has_started_for_itself_are_not_taken_for_the_ui(
+    morphene: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    home.create()
+    (home.dagster).mkdir()
+    record = {"pid": os.getpid(), "port": None, "since": "now"}
+    (home.dagster / "services.json").write_text(json.dumps(record))
+    with locked(home.dagster / "services.lock", "busy"):
+        done = morphene("up", home=tmp_path)
+    assert done.returncode == 1
+    assert "Start this when it has ended." in done.stderr

@@ -118,6 +118,7 @@ def up(port: int) -> None:
     with user_errors():
         import dagster as dg
 
+        from morphene_core.errors import InputError
         from morphene_core.home import Home
         from morphene_core.instruments import ALL_INSTRUMENTS  # or Dagster would trip over it
         from morphene_dagster.instance import gpu_slots, instance_environment, set_pool_limits
@@ -125,6 +126,11 @@ def up(port: int) -> None:
 
         home = Home.resolve()
         if there := running(home):
+            if there.port is None:
+                raise InputError(
+                    "A `morphene run` or `demo` works through this project folder's queue at the"
+                    " moment. Start this when it has ended."
+                )
             click.echo(f"It runs already, since {there.since}: {there.address}")
             return
         _require_free(port)
