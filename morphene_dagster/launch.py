@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ from morphene_dagster.submit import submit
 
 _POLL_SECONDS = 0.25
 _STOP_SECONDS = 60.0
-_RETRY_SECONDS = 180.0  # Dagster looks for runs to retry once a minute
+_RETRY_SECONDS = 180.0  # within which a retry begins, though Dagster missed it at first
 _START_SECONDS = 30.0  # that Dagster may need to start a run that nothing stands before
 
 
@@ -68,7 +68,7 @@ def launch(
         set_pool_limits(instance, home)
         follower = _Follower(instance, console, typical or {})
         with _terminate_as_interrupt():
-            return _run_stages(instance, follower, slug, config, STAGES)
+            return _run_stages(instance, follower, slug, config)
 
 
 def _run_stages(
@@ -76,16 +76,15 @@ def _run_stages(
     follower: "_Follower",
     slug: str,
     config: Mapping[str, object],
-    jobs: Sequence[str],
 ) -> Outcome:
     run_ids: list[str] = []
     status = dg.DagsterRunStatus.NOT_STARTED
-    for job in jobs:
+    for job in STAGES:
         run_ids.append(submit(instance, job, slug, config))
         try:
             status = follower.follow(run_ids[-1])
         except KeyboardInterrupt:
-            status = follower.stop(run_ids[-1])
+            status = follower.stop()
         if status is not dg.DagsterRunStatus.SUCCESS:
             break
     return Outcome(run_ids[-1], status.value, follower.error, tuple(run_ids))
@@ -142,7 +141,7 @@ class _Follower:
                     self._run_id, self._cursor, self.error = retry, None, None
                 time.sleep(_POLL_SECONDS)
 
-    def stop(self, run_id: str) -> dg.DagsterRunStatus:
+    def stop(self) -> dg.DagsterRunStatus:
         """Cancel the run that is followed; return how it ended."""
         self._console.print("Stopping: what is done stays ...")
         coordinator = self._instance.run_coordinator

@@ -63,7 +63,7 @@ def train(
     profile = record.training_profile
 
     def stalled(reason: str) -> None:
-        _note_warning(folder, "no progress", reason)
+        folder.write(folder.read().with_warning("no progress", reason))
         report(f"Warning: {reason}")
 
     heartbeat = Heartbeat(60 * profile.watchdogs.stall_minutes, stalled)
@@ -88,7 +88,7 @@ def train(
     except WatchdogError as alarm:
         again = " It had been rolled back for it before." if alarm.policy == "roll back" else ""
         text = f"Training {record.id} was stopped: {alarm}.{again}"
-        _note_warning(folder, alarm.watchdog, str(alarm))
+        folder.write(folder.read().with_warning(alarm.watchdog, str(alarm)))
         _note_failure(folder, text)
         raise InputError(text) from alarm
     except Exception as error:
@@ -214,12 +214,6 @@ def _is_gpus_fault(error: Exception) -> bool:
 
 def _note_failure(folder: TrainingFolder, text: str) -> None:
     folder.write(replace(folder.read(), failure=text))
-
-
-def _note_warning(folder: TrainingFolder, watchdog: str, reason: str) -> None:
-    record = folder.read()
-    warning = {"watchdog": watchdog, "reason": reason, "at": now()}
-    folder.write(replace(record, warnings=(*record.warnings, warning)))
 
 
 def _first_line(error: BaseException) -> str:

@@ -160,8 +160,7 @@ class Trainer:
             self._model.write(self._losses, self._step)
 
     def _warn(self, watchdog: str, reason: str) -> None:
-        warning = {"watchdog": watchdog, "reason": reason, "at": now()}
-        self.record = replace(self.record, warnings=(*self.record.warnings, warning))
+        self.record = self.record.with_warning(watchdog, reason)
         self._folder.write(self.record)
         self._report(f"Warning: {watchdog}: {reason}")
 

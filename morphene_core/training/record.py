@@ -131,6 +131,11 @@ class TrainingRecord:
             profile={**self.profile, "watchdogs": profile.watchdogs.model_dump(mode="json")},
         )
 
+    def with_warning(self, watchdog: str, reason: str) -> "TrainingRecord":
+        """Return the record with a watchdog's warning added."""
+        warning = {"watchdog": watchdog, "reason": reason, "at": now()}
+        return replace(self, warnings=(*self.warnings, warning))
+
     def with_checkpoint(self, new: Checkpoint) -> "TrainingRecord":
         """Return the record with a checkpoint added, or replaced where it had that step."""
         others = [c for c in self.checkpoints if c.step != new.step]
