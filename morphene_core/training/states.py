@@ -50,10 +50,14 @@ def states(folder: TrainingFolder) -> list[State]:
 
 
 def _read(manifest: Path) -> State | None:
-    """Return what a manifest says, or None if it is damaged: then its state is, too."""
+    """Return what a manifest says, or None if it is damaged: then its state is, too.
+
+    None as well if it went between being listed and being read: the trainer drops states while
+    other processes look at them.
+    """
     try:
         return State(**read_json(manifest))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, FileNotFoundError):
         return None
 
 
