@@ -1,20 +1,22 @@
 """The delivery: a folder with the instrument, what it is, and how it sounds."""
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from morphene_core.approval import Approval
 from morphene_core.audio.excerpt import excerpt
 from morphene_core.audio.wav import SAMPLE_RATE, Mono, write_wav
-from morphene_core.audit import Audit
+from morphene_core.audits import Audit
 from morphene_core.errors import InputError
 from morphene_core.files import atomic_folder, read_json, sha256, write_json
 from morphene_core.final_model import FinalModel
 from morphene_core.instruments import Instrument
-from morphene_core.profiles import LARGEST_RATIO
 from morphene_core.progress import Report, silent
+from morphene_core.sections import play_sections
 from morphene_core.selection import Selection
 from morphene_core.training import TrainingRecord, now
 
@@ -73,6 +75,7 @@ def describe(
     training: TrainingRecord,
     audit: Audit,
     selection: Selection,
+    approved: Approval,
     model: FinalModel,
 ) -> dict[str, Any]:
     """Return a delivery's metadata: what the instrument is and what it was made from."""
@@ -113,7 +116,12 @@ def describe(
             "phase": audit.phase,
             "sha256": selection.checkpoint_sha256,
             "reason": selection.reason,
-            "spectral_distance": audit.spectral_distance,
+            "chosen_by": selection.by,
+            "metrics": audit.metrics,
+        },
+        "approval": {
+            "state": approved.state,
+            "verdict": asdict(approved.verdict) if approved.verdict else None,
         },
         "lineage": {"dataset": training.dataset["version"], "sources": training.dataset["sources"]},
         "tools_licence": TOOLS_LICENCE,
@@ -151,18 +159,10 @@ def play_demo(model: Path, musical: Mono, nonmusical: Mono) -> Mono:
     Returns:
         Shape (samples,), 48 kHz.
     """
-    from morphene_core.playback import StreamingModel  # torch
-
-    length = min(len(musical), len(nonmusical)) // LARGEST_RATIO * LARGEST_RATIO
-    latents, sections = [], []
-    for audio in (musical[:length], nonmusical[:length]):
-        latents.append(StreamingModel(model).play("encode", audio[None], LARGEST_RATIO))
-        sections.append(StreamingModel(model).play("decode", latents[-1], LARGEST_RATIO)[0])
-    amount = np.linspace(0, 1, latents[0].shape[-1], dtype=np.float32)
-    sweep = (1 - amount) * latents[0] + amount * latents[1]
-    sections.append(StreamingModel(model).play("decode", sweep, LARGEST_RATIO)[0])
+    sections = play_sections(model, musical, nonmusical)
     gap = np.zeros(int(_GAP_SECONDS * SAMPLE_RATE), np.float32)
-    return np.concatenate([part for section in sections for part in (_presented(section), gap)])
+    parts = [part for section in sections.values() for part in (_presented(section), gap)]
+    return np.concatenate(parts)
 
 
 def _presented(audio: Mono) -> Mono:

@@ -3,6 +3,7 @@
 ::
 
     morphene.toml                          settings
+    criteria.toml                          thresholds of the criteria, if they are the user's own
     profiles/*.toml                        the user's own training profiles
     sources/{instrument}/{role}/           raw recordings, never changed
     sources/{instrument}/{role}.toml       the manifest: whose they are, licences, hashes
@@ -14,7 +15,8 @@
     models/{instrument}/trainings/{id}/    one training: checkpoints/, states/, audit/, losses.csv
     models/{instrument}/checkpoints        -> the current training's checkpoints
     models/{instrument}/audit              -> the current training's audits
-    models/{instrument}/exports/           exported .ts
+    models/{instrument}/exports/           exported .ts, and what they make of the references
+    models/{instrument}/verdicts.jsonl     what listeners decided; votes.jsonl: blind tests
     models/{instrument}/final/             the delivery
     logs/                                  a log of every training, and the notices
     dagster/                               the Dagster instance: runs, events, logs
@@ -51,6 +53,9 @@ release = "commercial"
 # [instruments.pyroviolin]
 # profile = "demo"
 # release = "noncommercial"
+# What its checkpoints are judged by, in place of excerpts of the held-out audio:
+# musical_reference = "references/violin.wav"
+# nonmusical_reference = "references/fire.wav"
 
 # How many trainings, audits and preparations run at once, and how long a training waits for a GPU
 # that other programs fill. Without `gpus` it is one training for each GPU that is found.
@@ -71,6 +76,10 @@ release = "commercial"
 # [notices]
 # command = ["notify-send", "Morphene"]
 # webhook = "https://example.org/hook"
+
+# Where `morphene listen` and `morphene up` open the listening room.
+# [listening]
+# port = 3001
 """
 
 
@@ -210,6 +219,17 @@ class Home:
                 f'{self.settings}: release of {slug} must be "commercial" or "noncommercial".'
             )
         return release
+
+    def reference(self, slug: str, role: Role) -> Path | None:
+        """Return the audio file that an instrument's audits take as reference, None if none is set.
+
+        Raises:
+            InputError: the settings file is no TOML, or the setting is no text.
+        """
+        name = self._setting(slug, f"{role}_reference", "")
+        if not isinstance(name, str):
+            raise InputError(f'{self.settings}: {role}_reference must be a file in "quotes".')
+        return self.path / Path(name).expanduser() if name else None
 
     def _setting(self, slug: str, key: str, default: str) -> object:
         """Return a setting: the instrument's own, else everyone's, else the default."""

@@ -1,4 +1,4 @@
-"""The tables of ``morphene.toml`` that say how trainings are queued and who is told."""
+"""The tables of ``morphene.toml``: how trainings are queued, who is told, where one listens."""
 
 import tomllib
 from pathlib import Path
@@ -49,12 +49,23 @@ class NoticeSettings(_Table):
     webhook: str | None = None
 
 
+class ListeningSettings(_Table):
+    """``[listening]``.
+
+    Attributes:
+        port: of the listening room, on 127.0.0.1.
+    """
+
+    port: Annotated[int, Field(ge=1, le=65535)] = 3001
+
+
 class Settings(_Table):
     """The tables of a settings file; what it does not say has its default."""
 
     queue: QueueSettings = QueueSettings()
     schedules: ScheduleSettings = ScheduleSettings()
     notices: NoticeSettings = NoticeSettings()
+    listening: ListeningSettings = ListeningSettings()
 
 
 def read_settings(path: Path) -> Settings:

@@ -5,6 +5,9 @@ and publishes its result complete or not at all. Any stage may be run again at a
 need RAVE or torch import them inside: they run in worker processes (`morphene_core.worker`).
 """
 
+from pathlib import Path
+
+from morphene_core.approval import Approval, approval, require_approval
 from morphene_core.audio.prepare import prepare_audio
 from morphene_core.audio.prepared import (
     AudioSettings,
@@ -13,22 +16,33 @@ from morphene_core.audio.prepared import (
     load_current,
     load_prepared,
 )
-from morphene_core.audit import Audit, audit_checkpoints, read_audit, write_references
+from morphene_core.audits import (
+    Audit,
+    audit_all,
+    checkpoints_of,
+    read_audit,
+    read_audits,
+    references,
+    write_references,
+)
+from morphene_core.audits.references import read_references
+from morphene_core.criteria import load_thresholds
 from morphene_core.dataset import DatasetRecord, dataset_version, read_record
 from morphene_core.delivery import deliver as publish_delivery
 from morphene_core.delivery import describe
 from morphene_core.errors import InputError
-from morphene_core.files import locked, point_link, sha256
+from morphene_core.files import atomic_folder, locked, point_link, sha256
 from morphene_core.final_model import (
     FinalModel,
     model_path,
     read_final_model,
     write_final_model,
 )
-from morphene_core.home import ROLES, InstrumentPaths, Role
+from morphene_core.home import ROLES, Home, InstrumentPaths, Role
 from morphene_core.instruments import get_instrument
 from morphene_core.profiles import Profile
 from morphene_core.progress import Report, silent
+from morphene_core.sections import play_sections
 from morphene_core.selection import Selection, read_selection, select_checkpoint
 from morphene_core.sources.register import (
     SourceFile,
@@ -50,6 +64,9 @@ from morphene_core.training.requests import pending
 
 _HANDOVER_SECONDS = 45.0
 """How long a trainer waits for one that is ending: it hears of its parent's death, and saves."""
+
+_AUDIT_WAIT_SECONDS = 1800.0
+"""How long an audit waits for another one of the same training, which does a part of its work."""
 
 
 def register(paths: InstrumentPaths, role: Role, report: Report = silent) -> SourceRegister:
@@ -185,20 +202,36 @@ def _train_alone(
             return train_rave(folder, paths.preprocessed_db, heldout, report, observe, gpu, show)
 
 
-def audit(paths: InstrumentPaths, report: Report = silent) -> list[Audit]:
-    """Audit the checkpoints of the current training that were not audited yet."""
-    from morphene_core.rave.render import render_checkpoint
+def audit(
+    paths: InstrumentPaths, report: Report = silent, newest_only: bool = False
+) -> list[Audit]:
+    """Audit the checkpoints of the current training that were not audited yet.
+
+    Args:
+        paths: of the instrument.
+        report: takes progress.
+        newest_only: whether to leave out all but the newest checkpoint.
+    """
+    from morphene_core.rave.models import CheckpointModels
 
     folder = current_training(paths)
-    heldout = {role: load_prepared(paths.audio(role)) for role in ROLES}
+    chosen = {role: Home(paths.home).reference(paths.slug, role) for role in ROLES}
+    heldout = {
+        role: () if chosen[role] else load_prepared(paths.audio(role)).heldout for role in ROLES
+    }
     seconds = folder.read().training_profile.reference_seconds
-    references = write_references(folder, heldout, seconds)
-    return audit_checkpoints(folder, references, render_checkpoint, report)
+    busy = f"{folder.path} is being audited already."
+    with locked(folder.audit_lock, busy, _AUDIT_WAIT_SECONDS):
+        files = write_references(folder.audit, chosen, heldout, seconds, report)
+        title = get_instrument(paths.slug).name
+        audited = checkpoints_of(folder, title)[-1 if newest_only else 0 :]
+        audit_all(audited, files, CheckpointModels().open, report)
+    return read_audits(folder)
 
 
 def select(paths: InstrumentPaths) -> Selection:
     """Choose the checkpoint of the current training that is to ship."""
-    return select_checkpoint(current_training(paths))
+    return select_checkpoint(current_training(paths), load_thresholds(paths.home))
 
 
 def export(paths: InstrumentPaths, report: Report = silent) -> FinalModel:
@@ -219,7 +252,8 @@ def export(paths: InstrumentPaths, report: Report = silent) -> FinalModel:
     report(f"exporting {checkpoint.name}")
     export_rave(checkpoint, path, profile.exported_latents)
     report("playing the export in blocks, as nn~ does")
-    playback = check_playback(path, read_mono(folder.audit / "references" / "musical.wav"))
+    playback = check_playback(path, read_mono(references(folder)["musical"]))
+    _write_sections(path, references(folder), report)
     played = StreamingModel(path)
     model = FinalModel(
         file=path.name,
@@ -238,10 +272,34 @@ def export(paths: InstrumentPaths, report: Report = silent) -> FinalModel:
     return model
 
 
+def _write_sections(path: Path, files: dict[Role, Path], report: Report) -> None:
+    """Let the export be heard before anybody approves it: what it makes of the references."""
+    from morphene_core.audio.wav import write_wav
+    from morphene_core.audits.levels import matched
+
+    report("playing the references through the export")
+    with atomic_folder(path.with_suffix("")) as temporary:
+        for name, audio in play_sections(path, *read_references(files)).items():
+            write_wav(temporary / f"{name}.wav", matched(audio)[0])
+
+
+def approval_of(paths: InstrumentPaths) -> Approval:
+    """Return what people say of the selected checkpoint of the current training."""
+    folder = current_training(paths)
+    profile, selection = folder.read().training_profile, read_selection(folder)
+    return approval(paths, profile, selection.step, selection.checkpoint_sha256)
+
+
 def deliver(paths: InstrumentPaths, report: Report = silent) -> dict[str, object]:
-    """Publish the delivery of the exported model; return its metadata."""
+    """Publish the delivery of the exported model; return its metadata.
+
+    Raises:
+        InputError: the selected checkpoint is not exported, or not approved.
+    """
     folder = current_training(paths)
     training, selection = folder.read(), read_selection(folder)
+    approved = approval_of(paths)
+    require_approval(approved, paths.slug)
     audit = read_audit(folder, selection.step)
     path = model_path(paths, training.id, selection.step)
     model = read_final_model(path)
@@ -250,6 +308,6 @@ def deliver(paths: InstrumentPaths, report: Report = silent) -> dict[str, object
             f"{path} is missing or not the selected checkpoint's: materialize `final_model` first."
         )
     instrument = get_instrument(paths.slug)
-    metadata = describe(instrument, training, audit, selection, model)
+    metadata = describe(instrument, training, audit, selection, approved, model)
     musical, nonmusical = (list(load_prepared(paths.audio(role)).heldout) for role in ROLES)
     return publish_delivery(paths.final, instrument, path, metadata, (musical, nonmusical), report)

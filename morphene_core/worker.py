@@ -43,12 +43,17 @@ def _train(paths: InstrumentPaths, profile: Profile, pipes: PipesContext) -> dic
     )
 
 
+def _audit(paths: InstrumentPaths, _: Profile, pipes: PipesContext) -> list[dict[str, Any]]:
+    audits = stages.audit(paths, _report(pipes), pipes.extras["newest_only"])
+    return [asdict(audit) for audit in audits]
+
+
 STAGES: dict[str, Stage] = {
     "preprocess": lambda paths, profile, pipes: asdict(
         stages.preprocess(paths, profile, _report(pipes))
     ),
     "train": _train,
-    "audit": lambda paths, _, pipes: [asdict(a) for a in stages.audit(paths, _report(pipes))],
+    "audit": _audit,
     "export": lambda paths, _, pipes: asdict(stages.export(paths, _report(pipes))),
     "deliver": lambda paths, _, pipes: stages.deliver(paths, _report(pipes)),
 }

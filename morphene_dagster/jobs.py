@@ -2,14 +2,15 @@
 
 import dagster as dg
 
-STAGES = ("prepare", "train", "audit", "deliver")
+STAGES = ("prepare", "train", "audit", "export", "deliver")
 """The jobs in their order: the names of the assets' groups."""
 
 _DESCRIPTIONS = {
     "prepare": "Register and prepare the recordings, write the dataset.",
     "train": "Train, from wherever the training stopped.",
     "audit": "Render and measure every checkpoint, and choose one.",
-    "deliver": "Export the chosen checkpoint and publish the delivery.",
+    "export": "Export the chosen checkpoint, so that it can be heard.",
+    "deliver": "Publish the delivery of what a person has approved.",
 }
 
 ALL = [

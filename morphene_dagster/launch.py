@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from morphene_core.home import Home
+from morphene_core.home import Home, InstrumentPaths
 from morphene_core.progress import clock
+from morphene_core.stages import approval_of
 from morphene_dagster import assets
 from morphene_dagster.instance import instance_environment, set_pool_limits
 from morphene_dagster.jobs import STAGES
@@ -29,12 +30,21 @@ _START_SECONDS = 30.0  # that Dagster may need to start a run that nothing stand
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it ended: the last run, Dagster's name for its state, and the error of a failed step."""
+    """How it ended.
+
+    Attributes:
+        run_id: of the last run.
+        status: Dagster's name for its state.
+        error: of a failed step.
+        run_ids: of all runs.
+        waits_for: why it is not delivered although nothing failed: nobody has listened yet.
+    """
 
     run_id: str
     status: str
     error: str | None = None
     run_ids: tuple[str, ...] = ()
+    waits_for: str | None = None
 
     @property
     def success(self) -> bool:
@@ -48,12 +58,15 @@ def launch(
     profile: str | None,
     console: Console,
     typical: Mapping[str, float] | None = None,
+    stages: Sequence[str] = STAGES,
+    ops: Mapping[str, object] | None = None,
 ) -> Outcome:
-    """Run all stages of an instrument, a run each, and show how far they are.
+    """Run stages of an instrument, a run each, and show how far they are.
 
-    Each waits in the queue like any other run. An interrupt (Ctrl-C, SIGTERM) cancels the run; a
-    cancel in the UI ends this, too. What is done by then stays. Where the project folder's
-    services do not run, they run for as long as this takes.
+    A delivery that takes a person's approval is left out until somebody gave it. Each stage waits
+    in the queue like any other run. An interrupt (Ctrl-C, SIGTERM) cancels the run; a cancel in the
+    UI ends this, too. What is done by then stays. Where the project folder's services do not run,
+    they run for as long as this takes.
 
     Args:
         home: the project folder.
@@ -61,26 +74,36 @@ def launch(
         profile: name of the training profile, or None for the settings' one.
         console: where to show it.
         typical: seconds that each step usually takes, for an estimate of the whole.
+        stages: names of the jobs, in their order.
+        ops: configuration of their assets, by the assets' names.
     """
     os.environ["DAGSTER_HOME"] = instance_environment(home)["DAGSTER_HOME"]
-    config = {"resources": {"project": {"config": {"profile": profile}}}} if profile else {}
+    config: dict[str, object] = {"ops": ops} if ops else {}
+    if profile:
+        config["resources"] = {"project": {"config": {"profile": profile}}}
     with dg.DagsterInstance.get() as instance, services(home):
         set_pool_limits(instance, home)
-        follower = _Follower(instance, console, typical or {})
+        count = sum(
+            group in stages for asset in assets.ALL for group in asset.group_names_by_key.values()
+        )
+        follower = _Follower(instance, console, typical or {}, count)
         with _terminate_as_interrupt():
-            return _run_stages(instance, follower, slug, config)
+            return _run_stages(instance, follower, home.instrument(slug), config, stages)
 
 
 def _run_stages(
     instance: dg.DagsterInstance,
     follower: "_Follower",
-    slug: str,
+    paths: InstrumentPaths,
     config: Mapping[str, object],
+    stages: Sequence[str],
 ) -> Outcome:
     run_ids: list[str] = []
     status = dg.DagsterRunStatus.NOT_STARTED
-    for job in STAGES:
-        run_ids.append(submit(instance, job, slug, config))
+    for job in stages:
+        if job == "deliver" and (waiting := approval_of(paths)).state == "waiting":
+            return Outcome(run_ids[-1], status.value, None, tuple(run_ids), waiting.text)
+        run_ids.append(submit(instance, job, paths.slug, config))
         try:
             status = follower.follow(run_ids[-1])
         except KeyboardInterrupt:
@@ -103,7 +126,11 @@ class _Follower:
     """Shows runs' events as they come, one run after the other."""
 
     def __init__(
-        self, instance: dg.DagsterInstance, console: Console, typical: Mapping[str, float]
+        self,
+        instance: dg.DagsterInstance,
+        console: Console,
+        typical: Mapping[str, float],
+        count: int,
     ) -> None:
         self.error: str | None = None
         self._instance, self._console = instance, console
@@ -111,7 +138,7 @@ class _Follower:
         self._run_id = ""
         self._cursor: str | None = None
         self._assets = {asset.key.to_user_string() for asset in assets.ALL}
-        self._started = 0  # steps
+        self._started, self._steps = 0, count
         self._step: str | None = None
         self._step_began = 0.0
         self._line = ""
@@ -234,7 +261,7 @@ class _Follower:
             self._console.print(Text(f"        ! {text}", style="yellow"))
 
     def _count(self) -> str:
-        return f"[{self._started:>2}/{len(self._assets)}]"
+        return f"[{self._started:>2}/{self._steps}]"
 
     def _left(self) -> str:
         """Return roughly how long the whole run still takes, if that is known."""

@@ -6,15 +6,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, WILL_RETRY_TAG
 
+from morphene_core.audits import unaudited_steps
 from morphene_core.errors import MorpheneError
+from morphene_core.final_model import model_path, read_final_model
 from morphene_core.home import ROLES, Home, InstrumentPaths, Role
 from morphene_core.instruments import ALL_INSTRUMENTS, Instrument, get_instrument
 from morphene_core.notices import notify
+from morphene_core.selection import read_choices, read_selection
 from morphene_core.sources.listing import fingerprint, source_paths
 from morphene_core.sources.manifest import read_manifest
 from morphene_core.sources.register import load_register
+from morphene_core.training import TrainingFolder, checkpoint_name, current_training
+from morphene_core.training.live import is_running
+from morphene_core.verdicts import Verdict, verdict_on
+from morphene_dagster import jobs
 from morphene_dagster.backfills import what_is_missing
 from morphene_dagster.standing import (
     CHECKPOINTS,
@@ -28,6 +36,10 @@ from morphene_dagster.standing import (
 _SETTLED_SECONDS = 30.0  # a folder that changed just now is being copied to, perhaps
 _AUDIT = dg.AssetKey("audit_renders")
 _SELECTED = dg.AssetKey("selected_checkpoint")
+_FINAL_MODEL = dg.AssetKey("final_model")
+_DELIVERY = dg.AssetKey("delivery")
+_MUSICALITY = dg.AssetCheckKey(_DELIVERY, "musicality")
+_AUDITED_AFTER_SECONDS = 60.0
 _RETRIES_CURSOR = "EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE"
 _TRIES = 3
 _AT_ONCE = 50  # events that a tick looks at
@@ -151,17 +163,155 @@ def _is_read(paths: InstrumentPaths, role: Role) -> bool:
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
+def new_checkpoints(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Audits the checkpoints of a running training, in runs of their own that hold no GPU slot.
+
+    Not before they are a minute old: several that come at once, and those of a training that ends
+    just now, are audited together.
+    """
+    requests = []
+    for paths, folder in _trained(Home.resolve()):
+        if not is_running(folder) or folder.read().finished:
+            continue
+        waiting = [step for step in unaudited_steps(folder) if _has_settled(folder, step)]
+        if waiting and not _is_on_its_way(context.instance, "audit", paths.slug):
+            requests.append(
+                dg.RunRequest(
+                    f"{paths.slug} {folder.path.name} {waiting[-1]}",
+                    partition_key=paths.slug,
+                    job_name="audit",
+                    asset_selection=[_AUDIT],
+                )
+            )
+    return dg.SensorResult(requests)
+
+
+def _trained(home: Home) -> Iterator[tuple[InstrumentPaths, TrainingFolder]]:
+    """Give the instruments that have a current training, with that."""
+    for instrument in ALL_INSTRUMENTS:
+        paths = home.instrument(instrument.slug)
+        if paths.checkpoints.is_symlink():
+            folder = current_training(paths)
+            if folder.exists:
+                yield paths, folder
+
+
+def _has_settled(folder: TrainingFolder, step: int) -> bool:
+    file = folder.checkpoints / checkpoint_name(step)
+    return file.exists() and time.time() - file.stat().st_mtime > _AUDITED_AFTER_SECONDS
+
+
+def _is_on_its_way(instance: dg.DagsterInstance, job: str, slug: str) -> bool:
+    """Whether a run of a job for an instrument waits or runs."""
+    runs = dg.RunsFilter(
+        job_name=job, statuses=NOT_FINISHED_STATUSES, tags={PARTITION_NAME_TAG: slug}
+    )
+    return bool(instance.get_run_ids(runs, limit=1))
+
+
+@dg.sensor(
+    job_name="export",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def new_selections(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Exports a checkpoint when it was selected, so that a person can listen to the export."""
+    requests, cursor = [], context.cursor
+    for record in _news(context, _SELECTED):
+        cursor = str(record.storage_id)
+        slug = record.partition_key
+        if slug and not _is_exported(Home.resolve().instrument(slug)):
+            # Whoever selected may have asked for the export already, as `morphene run` does.
+            planned = _planned(context.instance, _FINAL_MODEL, slug)
+            if planned is None or planned < record.storage_id:
+                key = f"{slug} {cursor}"
+                requests.append(dg.RunRequest(key, partition_key=slug, job_name="export"))
+    return dg.SensorResult(requests, cursor=cursor)
+
+
+@dg.sensor(
+    jobs=[job for job in jobs.ALL if job.name in ("audit", "deliver")],
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def listeners(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Takes up what people decided in the listening room or by `morphene select`.
+
+    A choice is selected. A verdict on the selected checkpoint becomes a result of the check
+    `musicality`; if it approves, the instrument is delivered, as soon as it is exported.
+    """
+    known: dict[str, dict[str, str]] = json.loads(context.cursor or "{}")
+    requests = []
+    for paths, folder in _trained(Home.resolve()):
+        of_slug = known.setdefault(paths.slug, {})
+        if (choice := _choice_to_select(folder)) and choice != of_slug.get("choice"):
+            of_slug["choice"] = choice
+            requests.append(_select(paths.slug, choice))
+        elif (verdict := _verdict_on_selected(paths, folder)) and verdict.at != of_slug.get(
+            "verdict"
+        ):
+            approved = verdict.decision == "approved"
+            if not approved or _is_exported(paths):
+                of_slug["verdict"] = verdict.at
+                requests.append(_take_up(paths.slug, verdict, approved))
+    return dg.SensorResult(requests, cursor=json.dumps(known))
+
+
+def _choice_to_select(folder: TrainingFolder) -> str | None:
+    """Return when the latest choice (or its withdrawal) was made, or None if there is none."""
+    choices = read_choices(folder)
+    return f"{folder.path.name} {len(choices)}" if choices else None
+
+
+def _select(slug: str, choice: str) -> dg.RunRequest:
+    return dg.RunRequest(
+        f"{slug} choice {choice}",
+        partition_key=slug,
+        job_name="audit",
+        asset_selection=[_SELECTED],
+    )
+
+
+def _verdict_on_selected(paths: InstrumentPaths, folder: TrainingFolder) -> Verdict | None:
+    if not folder.selection.exists():
+        return None
+    return verdict_on(paths, read_selection(folder).checkpoint_sha256)
+
+
+def _take_up(slug: str, verdict: Verdict, approved: bool) -> dg.RunRequest:
+    return dg.RunRequest(
+        f"{slug} verdict {verdict.checkpoint_sha256[:8]} {verdict.at}",
+        partition_key=slug,
+        job_name="deliver",
+        asset_selection=[_DELIVERY] if approved else [],
+        asset_check_keys=None if approved else [_MUSICALITY],  # None: all of the delivery's
+    )
+
+
+def _is_exported(paths: InstrumentPaths) -> bool:
+    """Whether the selected checkpoint of the current training is exported."""
+    folder = current_training(paths)
+    selection = read_selection(folder)
+    model = read_final_model(model_path(paths, folder.path.name, selection.step))
+    return model is not None and model.checkpoint_sha256 == selection.checkpoint_sha256
+
+
+@dg.sensor(
+    job_name="audit",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
 def finished_trainings(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Audits a training when it is complete, in a run of its own that holds no GPU slot."""
     requests, cursor = [], context.cursor
     for record in _news(context, CHECKPOINTS):
         cursor = str(record.storage_id)
         slug = record.partition_key
+        if not slug:
+            continue
         # Whoever trained may have asked for the audit already, as `morphene run` does.
-        audit = context.instance.event_log_storage.get_latest_planned_materialization_info(
-            _AUDIT, slug
-        )
-        if slug and not (audit and audit.storage_id > record.storage_id):
+        planned = _planned(context.instance, _SELECTED, slug)
+        if planned is None or planned < record.storage_id:
             requests.append(dg.RunRequest(f"{slug} {cursor}", partition_key=slug, job_name="audit"))
     return dg.SensorResult(requests, cursor=cursor)
 
@@ -174,16 +324,15 @@ def instruments_to_listen_to(context: dg.SensorEvaluationContext) -> dg.SensorRe
         cursor = str(record.storage_id)
         slug = record.partition_key
         if slug and not _selected_before(context.instance, record, slug):
-            paths = Home.resolve().instrument(slug)
             metadata = record.asset_materialization.metadata if record.asset_materialization else {}
-            step, reason = (metadata[key].value for key in ("step", "reason"))
+            step, reason, url = (metadata[key].value for key in ("step", "reason", "listen"))
             said.append(
                 notify(
                     Home.resolve(),
                     _name(slug),
                     "ready to be listened to",
                     f"step {step:,} was selected, {reason}",
-                    f"Listen to {paths.audit}/{step:06d}/",
+                    f"Listen and decide: `morphene listen {slug}`, or {url}",
                 )
             )
     reason = "\n".join(said) or "No checkpoint was selected since the last tick."
@@ -245,6 +394,12 @@ def _what_failed(run: dg.DagsterRun, slug: str) -> tuple[str, str]:
     return f"{run.job_name} failed", f"See run {run.run_id[:8]} in the UI."
 
 
+def _planned(instance: dg.DagsterInstance, asset: dg.AssetKey, slug: str) -> int | None:
+    """Return the place in the event log where an asset was last planned to be made, if ever."""
+    found = instance.event_log_storage.get_latest_planned_materialization_info(asset, slug)
+    return found.storage_id if found else None
+
+
 def _news(context: dg.SensorEvaluationContext, asset: dg.AssetKey) -> Iterator[dg.EventLogRecord]:
     """Give the materializations of an asset since the last tick, the oldest first."""
     after = int(context.cursor) if context.cursor else None
@@ -277,7 +432,10 @@ def _name(slug: str) -> str:
 
 ALL = [
     source_changes,
+    new_checkpoints,
     finished_trainings,
+    new_selections,
+    listeners,
     instruments_to_listen_to,
     lost_retries,
     failed_runs,

@@ -1,4 +1,4 @@
-"""Dagster's services of a project folder: the daemon that works through the queue, and the UI.
+"""The services of a project folder: Dagster's daemon, its UI, and the listening room.
 
 A supervisor (``python -m morphene_dagster.services``) holds a lock that the kernel releases with
 it, and everything that it started ends with it: trainings save their state, their runs end as
@@ -116,12 +116,9 @@ def main() -> None:
     home, port = Home(Path(sys.argv[1])), int(sys.argv[2]) if sys.argv[2] else None
     with locked(_lock(home), "The services of this project folder run already.", 2.0):
         write_json(_record(home), asdict(Services(os.getpid(), port, now())))
-        process = subprocess.Popen(
-            _command(port),
-            env=os.environ | _QUIET,
-            # Without its supervisor it has to end, as by Ctrl-C: the lock is gone then.
-            preexec_fn=lambda: die_with_parent(signal.SIGINT),
-        )
+        process = _child(_command(port))
+        if port is not None:
+            _child([sys.executable, "-P", "-m", "morphene_core.listening"])
         try:
             status = process.wait()
         except KeyboardInterrupt:
@@ -131,6 +128,15 @@ def main() -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             _end_session()
     sys.exit(status)
+
+
+def _child(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        env=os.environ | _QUIET,
+        # Without its supervisor it has to end, as by Ctrl-C: the lock is gone then.
+        preexec_fn=lambda: die_with_parent(signal.SIGINT),
+    )
 
 
 # `dg dev`, which Dagster recommends at every start, is for projects made by its generator.

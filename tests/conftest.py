@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,12 +17,16 @@ from morphene_core.sources.collect import add_source
 from morphene_core.synthesis import fire_takes, violin_takes
 from tests.real_recordings import fetch
 
+if TYPE_CHECKING:
+    import dagster as dg
+
 # The smallest training that has everything: both phases, checkpoints in each, a resumable state.
 TINY = """\
 description = "For tests: seconds on a CPU."
 shippable = false
 latent_size = 4
 exported_latents = 4
+approval_required = false
 reference_seconds = 1.0
 bindings = [
     "CAPACITY = 8",
@@ -103,6 +108,44 @@ def tiny_home(tmp_path: Path, tiny_home_made_once: Home) -> Home:
     """Return a project folder with half a minute of sources, trained with the profile `tiny`."""
     shutil.copytree(tiny_home_made_once.path, tmp_path / "home")
     return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Return the project folder in use, whose profile asks for no hours of recordings."""
+    from tests.queues import small_home  # with Dagster, whose import takes seconds
+
+    home = small_home(tmp_path)
+    monkeypatch.setenv("MORPHENE_HOME", str(home.path))
+    return home
+
+
+@pytest.fixture(scope="session")
+def dagster_made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the files of a Dagster instance without runs, which are copied sooner than made."""
+    import dagster as dg
+
+    from morphene_dagster.instance import instance_environment
+
+    folder = instance_environment(Home(tmp_path_factory.mktemp("instance")))["DAGSTER_HOME"]
+    with dg.DagsterInstance.from_config(folder) as instance:
+        instance.get_runs()
+        instance.event_log_storage.get_maximum_record_id()
+        instance.all_instigator_state()
+    return Path(folder)
+
+
+@pytest.fixture
+def instance(
+    home: Home, dagster_made_once: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator["dg.DagsterInstance"]:
+    """Give the Dagster instance of the project folder in use."""
+    import dagster as dg
+
+    shutil.copytree(dagster_made_once, home.dagster)
+    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
+    with dg.DagsterInstance.get() as instance:
+        yield instance
 
 
 @pytest.fixture(scope="session")

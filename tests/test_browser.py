@@ -17,7 +17,7 @@ from morphene_core.training import current_training
 from morphene_core.training.live import is_running
 from morphene_dagster.instance import instance_environment
 from morphene_dagster.schedules import TIERS
-from morphene_dagster.standing import CHECKPOINTS, asset_graph, instrument_of
+from morphene_dagster.standing import CHECKPOINTS, asset_graph, instrument_of, is_training
 from morphene_dagster.submit import submit
 from tests.browser import browser, picture, rows
 from tests.conftest import TINY
@@ -154,7 +154,7 @@ def look_around(ui: Ui, backfill_id: str) -> None:
     expect(page.get_by_text("checkpoints").first).to_be_visible()
     picture(page, "backfill", ui.pictures)
     page.goto("/deployment/concurrency/gpu")
-    for run in ui.instance.get_runs(dg.RunsFilter(statuses=[STARTED, QUEUED])):
+    for run in filter(is_training, ui.instance.get_runs(dg.RunsFilter(statuses=[STARTED, QUEUED]))):
         expect(page.get_by_text(run.run_id[:8]).first).to_be_visible()
     picture(page, "gpu-pool", ui.pictures)
     page.goto("/automation")

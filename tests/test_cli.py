@@ -30,6 +30,7 @@ COMMANDS = [
     *(["sources", name] for name in ("add", "remove", "status", "summary", "verify")),
     *(["sources", name] for name in ("where-used", "expiring")),
     *(["queue"], ["trainings"], ["forecast"]),
+    *(["audit"], ["select"], ["listen"], ["calibrate"]),
     *(["queue", name] for name in ("add", "add-tier", "start", "status", "cancel", "pause")),
     *(["queue", name] for name in ("resume", "move", "logs", "finish", "extend")),
 ]

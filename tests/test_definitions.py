@@ -51,7 +51,8 @@ def test_every_asset_says_what_it_is() -> None:
         ("prepare", {a for a in ASSETS if a.endswith(("_source", "_audio", "_db"))}),
         ("train", {"checkpoints"}),
         ("audit", {"audit_renders", "selected_checkpoint"}),
-        ("deliver", {"final_model", "delivery"}),
+        ("export", {"final_model"}),
+        ("deliver", {"delivery"}),
     ],
 )
 def test_there_is_a_job_for_each_stage(job: str, assets: set[str]) -> None:

@@ -1,5 +1,6 @@
 """The whole path for real: one demo, made by the command as users run it, and looked at closely."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,16 +12,20 @@ import pytest
 import soundfile
 import torch
 
+from morphene_core.audio.loudness import integrated_lufs
 from morphene_core.audio.spectral import spectral_distance
 from morphene_core.audio.wav import concatenate, read_mono
-from morphene_core.audit import RENDER_NAMES, read_audits
+from morphene_core.audits import RENDER_NAMES, read_audits
 from morphene_core.files import read_json, sha256
 from morphene_core.home import ROLES, Home, InstrumentPaths
+from morphene_core.metrics import METRICS
 from morphene_core.playback import StreamingModel
+from morphene_core.sections import SECTIONS
 from morphene_core.training import current_training
 from morphene_core.training.states import state_path
 from morphene_dagster import assets
 from morphene_dagster.partitions import instruments
+from tests.conftest import Run
 
 pytestmark = pytest.mark.slow
 
@@ -108,6 +113,19 @@ def test_the_adversarial_phase_trained_the_discriminator_and_left_the_encoder_al
     assert {int(s["step"]) for s in discriminator.values()} == {adversarial // 4}
 
 
+def test_an_audit_that_is_lost_is_made_again_byte_for_byte(
+    demo: Home, paths: InstrumentPaths, morphene: Run
+) -> None:
+    steps = [c.step for c in current_training(paths).read().checkpoints]
+    folder = paths.audit.resolve() / f"{steps[0]:06d}"
+    before = {path.name: sha256(path) for path in folder.iterdir()}
+    shutil.rmtree(folder)
+    done = morphene("audit", "--instrument", "pyroviolin", "--all", "--json", home=demo.path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [audit["step"] for audit in json.loads(done.stdout)] == steps
+    assert {path.name: sha256(path) for path in folder.iterdir()} == before
+
+
 def test_every_checkpoint_is_audited_with_all_renders(paths: InstrumentPaths) -> None:
     for checkpoint in current_training(paths).read().checkpoints:
         folder = paths.audit / f"{checkpoint.step:06d}"
@@ -136,7 +154,9 @@ def test_the_heldout_distance_fell_clearly_since_the_first_checkpoint(
 ) -> None:
     audits = read_audits(current_training(paths))
     assert audits[0].phase == 1 and audits[-1].phase == 2
-    first, last = (sum(a.spectral_distance.values()) for a in (audits[0], audits[-1]))
+    first, last = (a.metrics["musical_spectral_distance"] for a in (audits[0], audits[-1]))
+    assert last < 0.95 * first
+    first, last = (a.metrics["nonmusical_texture_mmd"] for a in (audits[0], audits[-1]))
     assert last < 0.95 * first
 
 
@@ -200,6 +220,53 @@ def test_the_demo_can_be_listened_to(paths: InstrumentPaths) -> None:
     assert all(np.sqrt(np.mean(part**2)) > 0.01 for part in thirds)
 
 
+def test_every_criterion_is_a_check_with_its_numbers_and_a_picture(demo: Home) -> None:
+    of = {
+        "musical_reconstruction": "selected_checkpoint",
+        "nonmusical_reconstruction": "selected_checkpoint",
+        "morph_progression": "selected_checkpoint",
+        "real_time_playback": "final_model",
+        "musicality": "delivery",
+    }
+    keys = [dg.AssetCheckKey(dg.AssetKey(asset), name) for name, asset in of.items()]
+    with instance(demo) as dagster:
+        records = dagster.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    assert set(records) == set(keys)
+    for key in keys[:3]:
+        event = records[key].event
+        assert event and event.dagster_event
+        metadata = event.dagster_event.asset_check_evaluation_data.metadata
+        table = metadata["numbers"].value
+        named = {row.data["metric"] for row in table.records}
+        assert named == {m.title for m in METRICS.values() if m.criterion == key.name}
+        assert all("threshold" in row.data for row in table.records)
+        assert "data:image/png" in metadata["picture"].value
+    musicality = records[keys[-1]].event
+    assert musicality and musicality.dagster_event
+    said = musicality.dagster_event.asset_check_evaluation_data
+    assert said.passed and "Nobody gave a verdict" in str(said.description)
+
+
+def test_all_metrics_of_all_checkpoints_are_in_the_ui(demo: Home, paths: InstrumentPaths) -> None:
+    with instance(demo) as dagster:
+        event = dagster.get_latest_materialization_event(dg.AssetKey("audit_renders"))
+    assert event and event.asset_materialization
+    rows = event.asset_materialization.metadata["audits"].value.records
+    assert [row.data["step"] for row in rows] == [
+        c.step for c in current_training(paths).read().checkpoints
+    ]
+    for row in rows:
+        assert {name.replace("_", " ") for name in METRICS} <= set(row.data)
+
+
+def test_the_export_can_be_heard_before_anybody_approves_it(paths: InstrumentPaths) -> None:
+    (export,) = paths.exports.glob("*.ts")
+    for name in SECTIONS:
+        audio, rate = soundfile.read(export.with_suffix("") / f"{name}.wav")
+        assert rate == 48_000
+        assert integrated_lufs(audio, rate) == pytest.approx(-23, abs=3)
+
+
 def test_a_second_demo_does_nothing_again(demo: Home, paths: InstrumentPaths, morphene) -> None:
     training = current_training(paths)
     before = training.read()
@@ -223,7 +290,9 @@ def stock(*arguments: object, cwd: Path) -> str:
     return done.stdout
 
 
-def test_stock_rave_train_trains_on_the_dataset(paths: InstrumentPaths, tmp_path: Path) -> None:
+def test_stock_rave_train_trains_on_the_dataset_and_its_run_can_be_audited(
+    paths: InstrumentPaths, tmp_path: Path, morphene: Run
+) -> None:
     small = ["CAPACITY = 4", "LATENT_SIZE = 4", "SAMPLING_RATE = 48000", "PHASE_1_DURATION = 4"]
     small += ["core.MultiScaleSTFT.scales = [512, 256]", "RAVE.valid_signal_crop = False"]
     overrides = [argument for binding in small for argument in ("--override", binding)]
@@ -233,11 +302,23 @@ def test_stock_rave_train_trains_on_the_dataset(paths: InstrumentPaths, tmp_path
         *("--max_steps", 8, "--val_every", 4, "--save_every", 4, "--config", "v2", *overrides),
         cwd=tmp_path,
     )
-    assert list(tmp_path.rglob("*.ckpt"))
+    (run,) = tmp_path.glob("stock_*")
+    assert list(run.rglob("*.ckpt"))
+    refs = ("musical", "nonmusical")
+    for output, which in (("a", ["--all"]), ("b", [])):
+        done = morphene(
+            *("audit", "--run", run, *which, "--output", tmp_path / output, "--json"),
+            *(f"--{ref}-ref={paths.audit / 'references' / f'{ref}.wav'}" for ref in refs),
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    audits = json.loads(done.stdout)
+    assert [(audit["step"], audit["phase"]) for audit in audits] == [(8, 2)]
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {"references", "000004", "000008"}
+    assert {path.name for path in (tmp_path / "b").iterdir()} == {"references", "000008"}
 
 
-def test_stock_rave_export_exports_one_of_our_checkpoints(
-    paths: InstrumentPaths, tmp_path: Path
+def test_stock_rave_export_exports_one_of_our_checkpoints_which_is_audited_like_it(
+    paths: InstrumentPaths, tmp_path: Path, morphene: Run
 ) -> None:
     run = tmp_path / "run"
     run.mkdir()
@@ -254,3 +335,13 @@ def test_stock_rave_export_exports_one_of_our_checkpoints(
     y = model.forward(torch.randn(1, 1, 4096) * 0.1)
     assert y.shape == (1, 1, 4096)
     assert torch.isfinite(y).all() and y.abs().max() > 0
+    done = morphene(
+        *("audit", "--checkpoint", tmp_path / "stock_streaming.ts", "--output", tmp_path / "out"),
+        *("--musical-ref", paths.audit / "references" / "musical.wav", "--json"),
+        *("--nonmusical-ref", paths.audit / "references" / "nonmusical.wav"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (audit,) = json.loads(done.stdout)
+    ours = read_audits(current_training(paths))[-1].metrics["musical_spectral_distance"]
+    # It plays late, sees the past only, and draws noise for what it hides: alike, not the same.
+    assert audit["metrics"]["musical_spectral_distance"] == pytest.approx(ours, rel=0.1)

@@ -2,26 +2,35 @@
 
 import os
 import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from morphene_core.audits.record import write_audit
+from morphene_core.files import locked
+from morphene_core.final_model import FinalModel, model_path, write_final_model
 from morphene_core.home import ROLES, Home, InstrumentPaths
 from morphene_core.instruments import get_instrument
 from morphene_core.notices import notices_log
+from morphene_core.selection import choose_checkpoint, select_checkpoint, withdraw_choice
 from morphene_core.sources.collect import add_source
+from morphene_core.training import Checkpoint, TrainingFolder, checkpoint_name
+from morphene_core.verdicts import Verdict, record_verdict
 from morphene_dagster.backfills import launch
 from morphene_dagster.definitions import defs
-from morphene_dagster.instance import instance_environment
 from morphene_dagster.sensors import (
     failed_runs,
     finished_trainings,
     instruments_to_listen_to,
+    listeners,
+    new_checkpoints,
+    new_selections,
     source_changes,
 )
-from tests.queues import collect, launched, small_home, trained
+from tests.constructed import BUILT_IN, an_audit
+from tests.queues import begun, collect, launched, trained
 from tests.recordings import facts, record
 
 TEN = get_instrument(10)
@@ -29,22 +38,8 @@ ELEVEN = get_instrument(11)
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    home = small_home(tmp_path)
-    monkeypatch.setenv("MORPHENE_HOME", str(home.path))
-    return home
-
-
-@pytest.fixture
 def paths(home: Home) -> InstrumentPaths:
     return home.instrument(TEN.slug)
-
-
-@pytest.fixture
-def instance(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    monkeypatch.setenv("DAGSTER_HOME", instance_environment(home)["DAGSTER_HOME"])
-    with dg.DagsterInstance.get() as instance:
-        yield instance
 
 
 def settle(paths: InstrumentPaths) -> None:
@@ -241,6 +236,141 @@ def test_what_was_audited_by_whoever_trained_it_is_not_audited_again(
     assert tick(instance, cursor, finished_trainings)[0] == [(TEN.slug, "audit", [])]
 
 
+def begun_with_checkpoints(home: Home, ages: dict[int, float]) -> TrainingFolder:
+    """Begin Pyroviolin's training; its checkpoints are that many seconds old."""
+    folder = begun(home, TEN)
+    checkpoints = []
+    for step, age in ages.items():
+        file = folder.checkpoints / checkpoint_name(step)
+        file.write_bytes(b"weights")
+        os.utime(file, (time.time() - age, time.time() - age))
+        checkpoints.append(Checkpoint(step, 1, file.name, f"hash-{step}"))
+    folder.write(replace(folder.read(), checkpoints=tuple(checkpoints)))
+    return folder
+
+
+def test_checkpoints_of_a_running_training_are_audited_in_a_run_of_their_own(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    folder = begun_with_checkpoints(home, {50: 100, 100: 90, 150: 1})
+    asked = [(TEN.slug, "audit", ["audit_renders"])]
+    assert tick(instance, None, new_checkpoints)[0] == []  # nothing runs
+    with locked(folder.lock, "busy"):
+        assert tick(instance, None, new_checkpoints)[0] == asked
+        write_audit(folder.audit_path(50), an_audit(50))
+        assert tick(instance, None, new_checkpoints)[0] == asked  # step 100
+        write_audit(folder.audit_path(100), an_audit(100))
+        assert tick(instance, None, new_checkpoints)[0] == []  # step 150 is too new
+
+
+def test_checkpoints_that_are_being_audited_are_not_asked_for_again(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    folder = begun_with_checkpoints(home, {50: 100})
+    launched(instance, TEN, job="audit")
+    with locked(folder.lock, "busy"):
+        assert tick(instance, None, new_checkpoints)[0] == []
+
+
+# What people decide.
+
+
+@pytest.fixture
+def folder(home: Home, paths: InstrumentPaths) -> TrainingFolder:
+    """A finished training with two audited checkpoints, of which the ranking prefers step 100."""
+    folder = begun_with_checkpoints(home, {50: 100, 100: 90})
+    for step, badness in ((50, 0.8), (100, 0.2)):
+        write_audit(folder.audit_path(step), an_audit(step, badness=badness))
+    select_checkpoint(folder, BUILT_IN)
+    return folder
+
+
+def export(paths: InstrumentPaths, folder: TrainingFolder, step: int) -> None:
+    """Pretend that a checkpoint is exported."""
+    path = model_path(paths, folder.path.name, step)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"model")
+    training = folder.path.name
+    model = FinalModel(
+        path.name, "", "tiny", False, training, step, f"hash-{step}", 4, 1024, [], []
+    )
+    write_final_model(path, model)
+
+
+def decide(paths: InstrumentPaths, step: int, decision: str, at: str) -> None:
+    """Record a verdict on a checkpoint."""
+    verdict = Verdict(TEN.slug, "t", step, f"hash-{step}", decision, {}, "", "Ada", at)
+    record_verdict(paths, verdict)
+
+
+def test_a_selected_checkpoint_is_exported_once_so_that_it_can_be_heard(
+    paths: InstrumentPaths, folder: TrainingFolder, instance: dg.DagsterInstance
+) -> None:
+    selected(instance, "a")
+    requests, cursor = tick(instance, None, new_selections)
+    assert requests == [(TEN.slug, "export", [])]
+    assert tick(instance, cursor, new_selections) == ([], cursor)
+    export(paths, folder, 100)
+    selected(instance, "a")
+    assert tick(instance, cursor, new_selections)[0] == []
+
+
+def test_an_export_that_was_asked_for_already_is_not_asked_for_again(
+    folder: TrainingFolder, instance: dg.DagsterInstance
+) -> None:
+    selected(instance, "a")
+    launched(instance, TEN, job="export")
+    assert tick(instance, None, new_selections)[0] == []
+
+
+def test_a_choice_and_its_withdrawal_are_selected(
+    folder: TrainingFolder, instance: dg.DagsterInstance
+) -> None:
+    _, cursor = tick(instance, None, listeners)
+    choose_checkpoint(folder, 50, "warmer", "Ada")
+    requests, cursor = tick(instance, cursor, listeners)
+    assert requests == [(TEN.slug, "audit", ["selected_checkpoint"])]
+    assert tick(instance, cursor, listeners)[0] == []
+    withdraw_choice(folder, "no, after all", "Ada")
+    assert tick(instance, cursor, listeners)[0] == requests
+
+
+def test_an_approval_delivers_as_soon_as_there_is_an_export(
+    paths: InstrumentPaths, folder: TrainingFolder, instance: dg.DagsterInstance
+) -> None:
+    decide(paths, 100, "approved", "2026-01-01T10:00:00+00:00")
+    requests, cursor = tick(instance, None, listeners)
+    assert requests == []
+    export(paths, folder, 100)
+    requests, cursor = tick(instance, cursor, listeners)
+    assert requests == [(TEN.slug, "deliver", ["delivery"])]
+    assert tick(instance, cursor, listeners)[0] == []
+
+
+def test_a_rejection_becomes_a_check_and_delivers_nothing(
+    paths: InstrumentPaths, folder: TrainingFolder, instance: dg.DagsterInstance
+) -> None:
+    decide(paths, 100, "rejected", "2026-01-01T10:00:00+00:00")
+    requests, cursor = tick(instance, None, listeners)
+    assert requests == [(TEN.slug, "deliver", [])]
+    export(paths, folder, 100)
+    decide(paths, 100, "approved", "2026-01-01T11:00:00+00:00")  # after all
+    assert tick(instance, cursor, listeners)[0] == [(TEN.slug, "deliver", ["delivery"])]
+
+
+def test_a_verdict_on_a_checkpoint_that_is_not_selected_waits(
+    paths: InstrumentPaths, folder: TrainingFolder, instance: dg.DagsterInstance
+) -> None:
+    export(paths, folder, 50)
+    decide(paths, 50, "approved", "2026-01-01T10:00:00+00:00")
+    _, cursor = tick(instance, None, listeners)
+    choose_checkpoint(folder, 50, "warmer", "Ada")
+    requests, cursor = tick(instance, cursor, listeners)
+    assert requests == [(TEN.slug, "audit", ["selected_checkpoint"])]
+    select_checkpoint(folder, BUILT_IN)  # what that run does
+    assert tick(instance, cursor, listeners)[0] == [(TEN.slug, "deliver", ["delivery"])]
+
+
 # Notices.
 
 
@@ -248,7 +378,7 @@ def selected(instance: dg.DagsterInstance, version: str) -> None:
     event = dg.AssetMaterialization(
         "selected_checkpoint",
         partition=TEN.slug,
-        metadata={"step": 50_000, "reason": "the newest"},
+        metadata={"step": 50_000, "reason": "the best", "listen": "http://127.0.0.1:3001/x"},
         tags={"dagster/data_version": version},
     )
     instance.report_runless_asset_event(event)
@@ -266,10 +396,9 @@ def test_an_instrument_that_can_be_listened_to_is_announced_once(
 ) -> None:
     selected(instance, "a")
     _, cursor = tick(instance, None, instruments_to_listen_to)
-    folder = home.instrument(TEN.slug).audit / "050000"
     said = (
-        "10 Pyroviolin: ready to be listened to: step 50,000 was selected, the newest."
-        f" Listen to {folder}/"
+        "10 Pyroviolin: ready to be listened to: step 50,000 was selected, the best."
+        " Listen and decide: `morphene listen pyroviolin`, or http://127.0.0.1:3001/x"
     )
     assert notices(home) == [said]
     selected(instance, "a")

@@ -90,6 +90,63 @@ def overview_png(audio: Audio, sample_rate: int, title: str) -> bytes:
     return _png(draw, title, 4.6)
 
 
+def spectrograms_png(sounds: Mapping[str, Audio], sample_rate: int, title: str) -> bytes:
+    """Draw the spectrograms of several sounds one below the other, to be compared.
+
+    Args:
+        sounds: audio of shape (samples,) by what is written above it.
+        sample_rate: in Hz.
+        title: text above all.
+    """
+
+    def draw(figure: "Figure") -> None:
+        rows = figure.subplots(len(sounds), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, (name, audio) in zip(rows, sounds.items(), strict=True):
+            _draw_spectrogram(axes, audio, sample_rate)
+            axes.set_title(name, loc="left", fontsize=9, color=_INK)
+        _label_time(rows[-1], max(map(len, sounds.values())) / sample_rate)
+
+    return _png(draw, title, 0.6 + 2.5 * len(sounds))
+
+
+def morph_png(
+    sounds: Mapping[str, Audio],
+    amounts: Sequence[float],
+    distances: Mapping[str, Sequence[float]],
+    sample_rate: int,
+    title: str,
+) -> bytes:
+    """Draw a morph: the spectrograms of its stages, and how far each point lies from both ends.
+
+    Args:
+        sounds: audio of shape (samples,) of the stages, by what is written above it.
+        amounts: of the non-musical source, 0 to 1, shape (points,).
+        distances: of the points from an end, shape (points,), by the name of the end.
+        sample_rate: in Hz.
+        title: text above all.
+    """
+
+    def draw(figure: "Figure") -> None:
+        grid = figure.add_gridspec(2, len(sounds), height_ratios=(1.5, 1))
+        for column, (name, audio) in enumerate(sounds.items()):
+            axes = figure.add_subplot(grid[0, column])
+            _draw_spectrogram(axes, audio, sample_rate)
+            axes.set_title(name, loc="left", fontsize=9, color=_INK)
+            axes.set_xlabel("s")
+            if column:
+                axes.set_yticks([])
+                axes.set_ylabel("")
+        axes = figure.add_subplot(grid[1, :])
+        for index, (name, values) in enumerate(distances.items()):
+            _draw_curve(axes, name, (amounts, values), index)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("amount of the non-musical source")
+        axes.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
+
+    return _png(draw, title, 5.0)
+
+
 def curves_png(
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     xlabel: str,

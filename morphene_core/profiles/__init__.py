@@ -119,6 +119,7 @@ class Profile(BaseModel):
         shippable: whether what it makes may be called an instrument.
         base_config: RAVE configuration that it starts from.
         latent_size: dimensions of the latent space.
+        approval_required: whether a delivery takes a person's approval.
         exported_latents: latents that the exported model shows, the same for every instrument.
         bindings: gin bindings on top, as ``rave train --override`` takes them.
         source_hours: audio that each source has to have, after preparation.
@@ -135,6 +136,7 @@ class Profile(BaseModel):
     base_config: str = "v2"
     latent_size: Count
     exported_latents: Count
+    approval_required: bool = True
     bindings: tuple[str, ...] = ()
     source_hours: Annotated[float, Field(ge=0)] = 0.0
     reference_seconds: Annotated[float, Field(gt=0)] = 10.0
@@ -150,9 +152,8 @@ class Profile(BaseModel):
     @property
     def version(self) -> str:
         """Hash of everything in the profile that makes a difference to a training."""
-        return combined_hash(
-            [self.model_dump_json(exclude={"description", "source_hours", "watchdogs"})]
-        )
+        other = {"description", "source_hours", "watchdogs", "approval_required"}
+        return combined_hash([self.model_dump_json(exclude=other)])
 
 
 def profile_names(own: Path) -> list[str]:

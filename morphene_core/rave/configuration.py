@@ -54,38 +54,85 @@ def build_model() -> rave.RAVE:
     return rave.RAVE(n_channels=1)
 
 
+class ModelOfConfig:
+    """A network as a config.gin describes it, in evaluation mode, on the CPU.
+
+    Args:
+        config: the config.gin, of ours or of stock RAVE's.
+        streaming: whether convolutions keep their past, to be played block by block.
+
+    Raises:
+        InputError: the config.gin cannot be read, or describes no RAVE.
+    """
+
+    def __init__(self, config: Path, streaming: bool = False) -> None:
+        quiet_libraries()
+        self._config = config
+        gin.clear_config()
+        try:
+            gin.parse_config_file(str(config))
+            cached_conv.use_cached_conv(streaming)
+            self._model = build_model().eval()
+        except Exception as error:  # whatever gin and RAVE's constructors make of a wrong value
+            raise InputError(
+                f"{config} describes no RAVE model: {str(error).splitlines()[0]}"
+            ) from error
+        self.phase_1_steps = int(self._model.warmup)
+
+    def load(self, checkpoint: Path) -> rave.RAVE:
+        """Return the network with a checkpoint's weights; it is the same object each time.
+
+        Args:
+            checkpoint: a .pt of ours or a .ckpt of stock RAVE's.
+
+        Raises:
+            InputError: the checkpoint is missing, damaged, or of another architecture.
+        """
+        if not checkpoint.exists():
+            raise InputError(f"{checkpoint} does not exist.")
+        try:
+            state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+            missing, unexpected = self._model.load_state_dict(state, strict=False)
+        except Exception as error:  # torch raises some ten kinds of errors on a broken file
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"{checkpoint} is no checkpoint of this configuration: {reason}"
+            ) from error
+        lacking = [key for key in missing if key.startswith(("encoder.", "decoder.", "latent_"))]
+        if lacking or unexpected:
+            names = ", ".join((lacking + unexpected)[:3])
+            raise InputError(f"{checkpoint} does not fit {self._config}: {names} ...")
+        return self._model
+
+
 def load_model(checkpoint: Path, streaming: bool = False) -> rave.RAVE:
     """Return the model of a checkpoint, in evaluation mode, on the CPU.
 
     Args:
-        checkpoint: a .pt of ours or a .ckpt of stock RAVE's, with config.gin beside it.
+        checkpoint: a .pt of ours or a .ckpt of stock RAVE's; `config_of` finds its config.gin.
         streaming: whether convolutions keep their past, to be played block by block.
 
     Raises:
         InputError: the checkpoint or its config.gin is missing or cannot be read.
     """
-    quiet_libraries()
-    config = checkpoint.with_name("config.gin")
-    for file in (checkpoint, config):
-        if not file.exists():
-            raise InputError(f"{file} is missing: the checkpoint cannot be loaded without it.")
-    gin.clear_config()
-    gin.parse_config_file(str(config))
-    cached_conv.use_cached_conv(streaming)
-    model = build_model()
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-        missing, unexpected = model.load_state_dict(state, strict=False)
-    except Exception as error:  # torch raises some ten kinds of errors on a broken file
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{checkpoint} is no checkpoint of this configuration: {reason}"
-        ) from error
-    lacking = [key for key in missing if key.startswith(("encoder.", "decoder.", "latent_"))]
-    if lacking or unexpected:
-        names = ", ".join((lacking + unexpected)[:3])
-        raise InputError(f"{checkpoint} does not fit {config}: {names} ...")
-    return model.eval()
+    return ModelOfConfig(config_of(checkpoint), streaming).load(checkpoint)
+
+
+def config_of(checkpoint: Path) -> Path:
+    """Return the config.gin of a checkpoint: beside it, or up to two folders above.
+
+    Raises:
+        InputError: the checkpoint or its config.gin is missing.
+    """
+    if not checkpoint.exists():
+        raise InputError(f"{checkpoint} is missing.")
+    for folder in list(checkpoint.absolute().parents)[:3]:
+        if (folder / "config.gin").exists():
+            return folder / "config.gin"
+    raise InputError(
+        f"config.gin is missing beside {checkpoint} and up to two folders above: the checkpoint"
+        " cannot be loaded without it. Copy it there from the run's folder."
+    )
 
 
 def write_config(folder: Path) -> None:

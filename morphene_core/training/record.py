@@ -159,6 +159,11 @@ class TrainingFolder:
         return self.path / "audit"
 
     @property
+    def audit_lock(self) -> Path:
+        """Lock file, held while checkpoints are audited."""
+        return self.path / "audit.lock"
+
+    @property
     def states(self) -> Path:
         """Folder of the full training states that a resumed training goes on from."""
         return self.path / "states"

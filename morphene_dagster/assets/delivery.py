@@ -11,7 +11,7 @@ from morphene_dagster.resources import Project, Workers
 @dg.asset(
     deps=["selected_checkpoint"],
     partitions_def=instruments,
-    group_name="deliver",
+    group_name="export",
     kinds={"pytorch"},
 )
 def final_model(
@@ -64,6 +64,7 @@ def delivery(
             "files": dg.MetadataValue.json(metadata["files"]),
             "step": metadata["checkpoint"]["step"],
             "why this checkpoint": metadata["checkpoint"]["reason"],
+            "approval": metadata["approval"]["state"],
             "sources": table(sources),
             "demo": overview([folder / "demo.wav"], f"{name}: demo.wav"),
             "metadata.json": dg.MetadataValue.json(metadata),

@@ -1,5 +1,5 @@
 """Asset checks, per instrument. A check reads what a stage wrote; it computes nothing heavy."""
 
-from morphene_dagster.checks import audio, results, sources
+from morphene_dagster.checks import audio, criteria, results, sources
 
-ALL = [*sources.ALL, *audio.ALL, *results.ALL]
+ALL = [*sources.ALL, *audio.ALL, *criteria.ALL, *results.ALL]

@@ -5,6 +5,7 @@ Imports happen inside the commands, so that `--help` is instant.
 
 import click
 
+from morphene_dagster.cli.audit import audit, calibrate, listen, select
 from morphene_dagster.cli.catalogue import instruments, setup
 from morphene_dagster.cli.forecast import forecast
 from morphene_dagster.cli.pipeline import demo, run, up
@@ -21,5 +22,8 @@ def main() -> None:
     """
 
 
-for command in (demo, instruments, setup, sources, queue, trainings, forecast, run, up):
+for command in (
+    *(demo, instruments, setup, sources, queue, trainings, forecast),
+    *(audit, select, listen, calibrate, run, up),
+):
     main.add_command(command)

@@ -128,3 +128,11 @@ def records(table: "pandas.DataFrame") -> list[dict[str, Any]]:
 def counted(number: int, thing: str) -> str:
     """Return a number of things in words: "1 file", "2 files"."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def listens(port: int) -> bool:
+    """Return whether something listens on a port of 127.0.0.1."""
+    import socket
+
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

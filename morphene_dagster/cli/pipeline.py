@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from morphene_dagster.cli.common import find_instrument, user_errors
+from morphene_dagster.cli.common import find_instrument, listens, user_errors
 
 if TYPE_CHECKING:
     import subprocess
@@ -29,7 +29,7 @@ DEMO_SECONDS = {
     "checkpoints": 95.0,
     "audit_renders": 8.0,
     "selected_checkpoint": 0.5,
-    "final_model": 9.0,
+    "final_model": 12.0,
     "delivery": 5.0,
 }
 
@@ -100,11 +100,15 @@ def run(instrument: str, profile: str | None, as_json: bool) -> None:
         from morphene_dagster.launch import launch
 
         outcome = launch(home, slug, profile, console)
+        delivered = outcome.success and not outcome.waits_for
         if as_json:
-            delivery = str(home.instrument(slug).final) if outcome.success else None
+            delivery = str(home.instrument(slug).final) if delivered else None
             click.echo(json.dumps(vars(outcome) | {"delivery": delivery}))
         _require_success(outcome, console, again=f"morphene run {instrument}")
-        _say_what_was_made(home, slug, console)
+        if outcome.waits_for:
+            _say_what_it_waits_for(outcome.waits_for, console)
+        else:
+            _say_what_was_made(home, slug, console)
 
 
 @click.command()
@@ -121,6 +125,7 @@ def up(port: int) -> None:
         from morphene_core.errors import InputError
         from morphene_core.home import Home
         from morphene_core.instruments import ALL_INSTRUMENTS  # or Dagster would trip over it
+        from morphene_core.settings import read_settings
         from morphene_dagster.instance import gpu_slots, instance_environment, set_pool_limits
         from morphene_dagster.services import log_path, running, start
 
@@ -144,6 +149,8 @@ def up(port: int) -> None:
         click.echo(f"Catalogue:      {len(ALL_INSTRUMENTS)} instruments")
         click.echo(f"Trainings:      {gpu_slots(home)} at once; `morphene queue status` shows them")
         click.echo(f"Dagster UI:     http://127.0.0.1:{port}  (Ctrl-C ends it)")
+        room = read_settings(home.settings).listening.port
+        click.echo(f"Listening room: http://127.0.0.1:{room}")
         click.echo(f"Log:            {log_path(home)}")
         _serve(start(home, port), port, log_path(home))
 
@@ -157,7 +164,7 @@ def _serve(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        while process.poll() is None and not _listens(port):
+        while process.poll() is None and not listens(port):
             time.sleep(0.5)
         if process.poll() is None:
             click.echo("Ready.")
@@ -166,13 +173,6 @@ def _serve(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     except KeyboardInterrupt:
         click.echo("\nEnding: trainings save their state, and go on at the next start ...")
         stop(process)
-
-
-def _listens(port: int) -> bool:
-    import socket
-
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _require_free(port: int) -> None:
@@ -200,6 +200,12 @@ def _require_success(outcome: "Outcome", console: "Console", again: str) -> None
     sys.exit(1)
 
 
+def _say_what_it_waits_for(text: str, console: "Console") -> None:
+    console.print(f"\n[bold]Exported, not delivered yet.[/] {text}")
+    console.print("Once it is approved there, a running `morphene up` delivers it within a minute;")
+    console.print("without one, run this command again.")
+
+
 def _say_what_was_made(home: "Home", slug: str, console: "Console") -> None:
     from morphene_core.files import read_json
     from morphene_core.home import Home
@@ -213,8 +219,8 @@ def _say_what_was_made(home: "Home", slug: str, console: "Console") -> None:
     if metadata["notice"]:
         console.print(f"[yellow]{metadata['notice']}[/]")
     console.print("\n[bold]Next[/]")
-    console.print(f"  listen      {paths.final / 'demo.wav'}")
-    console.print(f"              {paths.audit}/*/  (each checkpoint's morphs)")
-    # `make up` opens the home in use, which is not the demo's once the user has one.
-    up = "make up" if home == Home.resolve() else f"MORPHENE_HOME={home.path} make up"
-    console.print(f"  look        {up}  (the Dagster UI: runs, lineage, pictures)")
+    console.print(f"  play        {paths.final / 'demo.wav'}")
+    # The commands take the home in use, which is not the demo's once the user has one.
+    where = "" if home == Home.resolve() else f"MORPHENE_HOME={home.path} "
+    console.print(f"  listen      {where}morphene listen {slug}  (each checkpoint, in the browser)")
+    console.print(f"  look        {where}make up  (the Dagster UI: runs, lineage, pictures)")

@@ -1,0 +1,69 @@
+"""Whether an instrument may be delivered: that takes a person who has listened to it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from morphene_core.errors import InputError
+from morphene_core.home import InstrumentPaths
+from morphene_core.profiles import Profile
+from morphene_core.verdicts import Verdict, verdict_on
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What people say of a checkpoint.
+
+    Attributes:
+        state: "approved" or "rejected" by the newest verdict on this very checkpoint; "waiting" if
+            nobody gave one; "not asked" if nobody did and the profile does not ask for it.
+        text: for a person, one line.
+        verdict: the newest verdict, if there is one.
+    """
+
+    state: Literal["approved", "rejected", "waiting", "not asked"]
+    text: str
+    verdict: Verdict | None = None
+
+    @property
+    def allows_delivery(self) -> bool:
+        """Whether the instrument may be delivered."""
+        return self.state in ("approved", "not asked")
+
+
+def approval(
+    paths: InstrumentPaths, profile: Profile, step: int, checkpoint_sha256: str
+) -> Approval:
+    """Return what people say of a checkpoint of an instrument.
+
+    Args:
+        paths: of the instrument.
+        profile: that it was trained with.
+        step: of the checkpoint.
+        checkpoint_sha256: its hash: a verdict holds for this very file.
+    """
+    verdict = verdict_on(paths, checkpoint_sha256)
+    if verdict is None and not profile.approval_required:
+        text = f"Nobody gave a verdict; profile {profile.name} asks for none."
+        return Approval("not asked", text)
+    if verdict is None:
+        text = f"Step {step:,} waits for ears: `morphene listen {paths.slug}`."
+        return Approval("waiting", text)
+    rated = ", ".join(f"{name.replace('_', ' ')} {how}" for name, how in verdict.criteria.items())
+    said = f"{verdict.listener} {verdict.decision} step {step:,} on {verdict.at[:16]} UTC"
+    text = ". ".join(filter(None, [f"{said}{f': {rated}' if rated else ''}", verdict.notes]))
+    return Approval("approved" if verdict.decision == "approved" else "rejected", text, verdict)
+
+
+def require_approval(found: Approval, slug: str) -> None:
+    """Refuse what is not approved.
+
+    Raises:
+        InputError: it was rejected, or nobody gave a verdict yet.
+    """
+    if found.state == "rejected":
+        raise InputError(
+            f"{slug} is not delivered: {found.text}. Choose another checkpoint in the listening"
+            " room, or train anew."
+        )
+    if found.state == "waiting":
+        raise InputError(f"{slug} is not delivered yet. {found.text}")
