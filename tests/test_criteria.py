@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morphene_core.audits import RENDER_NAMES
-from morphene_core.criteria import MEASURED, faults, in_words, judge, load_thresholds
+from morphene_core.criteria import (
+    MEASURED,
+    audible_artifacts,
+    faults,
+    in_words,
+    judge,
+    load_thresholds,
+)
 from morphene_core.errors import InputError
 from morphene_core.metrics import ARTIFACTS, METRICS
 from tests.constructed import BUILT_IN, SOUND, an_audit, part_of
@@ -127,6 +134,15 @@ def test_a_fault_names_its_render_and_the_number(name: str) -> None:
     assert lines[0].startswith(f"{ARTIFACTS[name].title} in morph_50 (")
     assert in_words(value, ARTIFACTS[name].unit).split()[0] in lines[0]
     assert ("provisional" in lines[0]) == BUILT_IN.gates[name].provisional
+
+
+def test_an_artifact_that_is_heard_is_no_fault_before_its_limit() -> None:
+    gate = BUILT_IN.gates["frame_buzz"]
+    buzzing = an_audit(morph_50={"frame_buzz": (gate.audible + gate.limit) / 2})
+    assert faults(buzzing, BUILT_IN) == []
+    (line,) = audible_artifacts(buzzing, BUILT_IN)
+    assert "buzz at the frame rate in morph_50" in line
+    assert audible_artifacts(an_audit(), BUILT_IN) == []
 
 
 def test_a_fault_of_several_renders_is_one_line_that_names_them() -> None:

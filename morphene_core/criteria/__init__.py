@@ -4,7 +4,7 @@
 `morphene_core.criteria.calibration` has recomputed them from the verdicts of people.
 """
 
-from morphene_core.criteria.faults import faults
+from morphene_core.criteria.faults import audible_artifacts, faults
 from morphene_core.criteria.judge import MEASURED, CriterionResult, Number, judge
 from morphene_core.criteria.thresholds import (
     Calibrated,
@@ -23,6 +23,7 @@ __all__ = [
     "Number",
     "Threshold",
     "Thresholds",
+    "audible_artifacts",
     "faults",
     "in_words",
     "judge",

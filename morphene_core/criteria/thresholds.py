@@ -74,11 +74,14 @@ class Gate(_Table):
 
     Attributes:
         limit: the largest value that passes, in the artifact's unit.
+        audible: from where on it is heard, at the limit at last: with more of it the criterion
+            that asks for no artifacts does not hold.
         provisional: whether it was never held against full-size models.
         reason: why this limit.
     """
 
     limit: FiniteFloat
+    audible: FiniteFloat
     provisional: bool = True
     reason: Annotated[str, Field(min_length=1)]
 

@@ -6,7 +6,7 @@ import dagster as dg
 
 from morphene_core.approval import Approval
 from morphene_core.audits import Audit, read_audit
-from morphene_core.criteria import CriterionResult, faults, judge, load_thresholds
+from morphene_core.criteria import CriterionResult, audible_artifacts, judge, load_thresholds
 from morphene_core.errors import InputError
 from morphene_core.final_model import model_path, read_final_model
 from morphene_core.home import InstrumentPaths
@@ -35,10 +35,10 @@ def _measured(criterion: str, description: str) -> dg.AssetChecksDefinition:
         thresholds = load_thresholds(paths.home)
         result = judge(audit, thresholds)[criterion]
         # Of artifacts the criterion says that there are none, and a morph has all renders in it.
-        found = faults(audit, thresholds) if criterion == "morph_progression" else []
+        found = audible_artifacts(audit, thresholds) if criterion == "morph_progression" else []
         return Finding(
             result.passed and not found,
-            " ".join([result.text, *(f"Fault: {fault}." for fault in found)]),
+            " ".join([result.text, *(f"Artifact: {line}." for line in found)]),
             serious=False,
             metadata=_numbers(result)
             | {
