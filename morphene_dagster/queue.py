@@ -51,6 +51,7 @@ from morphene_dagster.standing import (
 from morphene_dagster.submit import submit
 
 _STOP_SECONDS = 60.0  # that a cancelled run is waited for
+_ASK_AGAIN_SECONDS = 35.0  # longer than a run waits for its trainer to end
 _STARTING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
 """A run that is cancelled in these counts as failed: Dagster's worker finds it is not to start."""
 _DEQUEUE_SECONDS = 2.0  # in which the daemon starts what it had chosen under the limit before
@@ -419,6 +420,8 @@ class Queue:
             now = self._instance.get_run_by_id(run.run_id) if run else None
             return now is None or now.is_finished
 
+        if run and not _wait(ended, _ASK_AGAIN_SECONDS):
+            self._stop(run)  # an interrupt that comes at a bad moment may be lost in Python
         if not _wait(ended):
             raise MorpheneError(
                 f"{_name(instrument)} was told to stop and has not stopped yet:"
@@ -479,9 +482,9 @@ def _name(instrument: Instrument) -> str:
     return f"{instrument.number} {instrument.name}"
 
 
-def _wait(condition: Callable[[], bool]) -> bool:
+def _wait(condition: Callable[[], bool], seconds: float = _STOP_SECONDS) -> bool:
     """Wait for a condition; return whether it came true in time."""
-    deadline = time.monotonic() + _STOP_SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
