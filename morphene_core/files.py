@@ -66,6 +66,15 @@ def sweep(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def sweep_folders(folder: Path) -> None:
+    """Delete what a killed process left of folders that `atomic_folder` was to publish in one.
+
+    Nobody else may be publishing there.
+    """
+    for path in folder.glob(".*.partial"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder beside ``path`` that replaces it in one step once the block ends well.

@@ -31,7 +31,7 @@ from morphene_core.dataset import DatasetRecord, dataset_version, read_record
 from morphene_core.delivery import deliver as publish_delivery
 from morphene_core.delivery import describe
 from morphene_core.errors import InputError
-from morphene_core.files import atomic_folder, locked, point_link, sha256
+from morphene_core.files import atomic_folder, locked, point_link, sha256, sweep_folders
 from morphene_core.final_model import (
     FinalModel,
     model_path,
@@ -222,6 +222,7 @@ def audit(
     seconds = folder.read().training_profile.reference_seconds
     busy = f"{folder.path} is being audited already."
     with locked(folder.audit_lock, busy, _AUDIT_WAIT_SECONDS):
+        sweep_folders(folder.audit)
         files = write_references(folder.audit, chosen, heldout, seconds, report)
         title = get_instrument(paths.slug).name
         audited = checkpoints_of(folder, title)[-1 if newest_only else 0 :]
@@ -298,7 +299,10 @@ def deliver(paths: InstrumentPaths, report: Report = silent) -> dict[str, object
     """
     folder = current_training(paths)
     training, selection = folder.read(), read_selection(folder)
-    approved = approval_of(paths)
+    # On the selection that is delivered, and not on one that is made meanwhile.
+    approved = approval(
+        paths, training.training_profile, selection.step, selection.checkpoint_sha256
+    )
     require_approval(approved, paths.slug)
     audit = read_audit(folder, selection.step)
     path = model_path(paths, training.id, selection.step)

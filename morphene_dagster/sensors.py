@@ -20,8 +20,7 @@ from morphene_core.sources.listing import fingerprint, source_paths
 from morphene_core.sources.manifest import read_manifest
 from morphene_core.sources.register import load_register
 from morphene_core.training import TrainingFolder, checkpoint_name, current_training
-from morphene_core.training.live import is_running
-from morphene_core.verdicts import Verdict, verdict_on
+from morphene_core.verdicts import verdict_on
 from morphene_dagster import jobs
 from morphene_dagster.backfills import what_is_missing
 from morphene_dagster.standing import (
@@ -42,6 +41,7 @@ _MUSICALITY = dg.AssetCheckKey(_DELIVERY, "musicality")
 _AUDITED_AFTER_SECONDS = 60.0
 _RETRIES_CURSOR = "EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE"
 _TRIES = 3
+_DAMAGED = (MorpheneError, OSError, ValueError, TypeError, KeyError, AttributeError)
 _AT_ONCE = 50  # events that a tick looks at
 
 
@@ -164,16 +164,14 @@ def _is_read(paths: InstrumentPaths, role: Role) -> bool:
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def new_checkpoints(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Audits the checkpoints of a running training, in runs of their own that hold no GPU slot.
+    """Audits the checkpoints of unfinished trainings, in runs of their own that hold no GPU slot.
 
     Not before they are a minute old: several that come at once, and those of a training that ends
     just now, are audited together.
     """
     requests = []
     for paths, folder in _trained(Home.resolve()):
-        if not is_running(folder) or folder.read().finished:
-            continue
-        waiting = [step for step in unaudited_steps(folder) if _has_settled(folder, step)]
+        waiting = _waiting_for_audit(folder)
         if waiting and not _is_on_its_way(context.instance, "audit", paths.slug):
             requests.append(
                 dg.RunRequest(
@@ -194,6 +192,16 @@ def _trained(home: Home) -> Iterator[tuple[InstrumentPaths, TrainingFolder]]:
             folder = current_training(paths)
             if folder.exists:
                 yield paths, folder
+
+
+def _waiting_for_audit(folder: TrainingFolder) -> list[int]:
+    """Return the steps of an unfinished training that are to be audited now."""
+    try:
+        if folder.read().finished:
+            return []
+        return [step for step in unaudited_steps(folder) if _has_settled(folder, step)]
+    except _DAMAGED:  # one instrument stops no other
+        return []
 
 
 def _has_settled(folder: TrainingFolder, step: int) -> bool:
@@ -220,7 +228,7 @@ def new_selections(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     for record in _news(context, _SELECTED):
         cursor = str(record.storage_id)
         slug = record.partition_key
-        if slug and not _is_exported(Home.resolve().instrument(slug)):
+        if slug and _waits_for_export(Home.resolve().instrument(slug)):
             # Whoever selected may have asked for the export already, as `morphene run` does.
             planned = _planned(context.instance, _FINAL_MODEL, slug)
             if planned is None or planned < record.storage_id:
@@ -243,18 +251,39 @@ def listeners(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     known: dict[str, dict[str, str]] = json.loads(context.cursor or "{}")
     requests = []
     for paths, folder in _trained(Home.resolve()):
-        of_slug = known.setdefault(paths.slug, {})
-        if (choice := _choice_to_select(folder)) and choice != of_slug.get("choice"):
-            of_slug["choice"] = choice
-            requests.append(_select(paths.slug, choice))
-        elif (verdict := _verdict_on_selected(paths, folder)) and verdict.at != of_slug.get(
-            "verdict"
-        ):
-            approved = verdict.decision == "approved"
-            if not approved or _is_exported(paths):
-                of_slug["verdict"] = verdict.at
-                requests.append(_take_up(paths.slug, verdict, approved))
+        try:
+            requests += _decided(paths, folder, known.setdefault(paths.slug, {}))
+        except _DAMAGED as error:  # one instrument stops no other
+            context.log.warning(f"{paths.slug}: {error}")
     return dg.SensorResult(requests, cursor=json.dumps(known))
+
+
+def _decided(
+    paths: InstrumentPaths, folder: TrainingFolder, known: dict[str, str]
+) -> list[dg.RunRequest]:
+    """Return the run that follows from what people decided on an instrument since the last time.
+
+    Args:
+        paths: of the instrument.
+        folder: of its current training.
+        known: what was taken up before; it is brought up to date.
+    """
+    if (choice := _choice_to_select(folder)) and choice != known.get("choice"):
+        known["choice"] = choice
+        return [_select(paths.slug, choice)]
+    if not folder.selection.exists():
+        return []
+    selection = read_selection(folder)
+    verdict = verdict_on(paths, selection.checkpoint_sha256)
+    if verdict is None:
+        return []
+    # An approved checkpoint that is selected again is delivered again.
+    what = f"{verdict.checkpoint_sha256[:8]} {verdict.at} {selection.chosen_at}"
+    approved = verdict.decision == "approved"
+    if what == known.get("verdict") or (approved and not _is_exported(paths, folder)):
+        return []
+    known["verdict"] = what
+    return [_take_up(paths.slug, what, approved)]
 
 
 def _choice_to_select(folder: TrainingFolder) -> str | None:
@@ -272,15 +301,9 @@ def _select(slug: str, choice: str) -> dg.RunRequest:
     )
 
 
-def _verdict_on_selected(paths: InstrumentPaths, folder: TrainingFolder) -> Verdict | None:
-    if not folder.selection.exists():
-        return None
-    return verdict_on(paths, read_selection(folder).checkpoint_sha256)
-
-
-def _take_up(slug: str, verdict: Verdict, approved: bool) -> dg.RunRequest:
+def _take_up(slug: str, what: str, approved: bool) -> dg.RunRequest:
     return dg.RunRequest(
-        f"{slug} verdict {verdict.checkpoint_sha256[:8]} {verdict.at}",
+        f"{slug} verdict {what}",
         partition_key=slug,
         job_name="deliver",
         asset_selection=[_DELIVERY] if approved else [],
@@ -288,9 +311,17 @@ def _take_up(slug: str, verdict: Verdict, approved: bool) -> dg.RunRequest:
     )
 
 
-def _is_exported(paths: InstrumentPaths) -> bool:
-    """Whether the selected checkpoint of the current training is exported."""
-    folder = current_training(paths)
+def _waits_for_export(paths: InstrumentPaths) -> bool:
+    """Whether the current training has a selected checkpoint that is not exported."""
+    try:
+        folder = current_training(paths)
+        return folder.selection.exists() and not _is_exported(paths, folder)
+    except _DAMAGED:  # the run that reads it says what is wrong
+        return False
+
+
+def _is_exported(paths: InstrumentPaths, folder: TrainingFolder) -> bool:
+    """Whether the selected checkpoint of a training is exported."""
     selection = read_selection(folder)
     model = read_final_model(model_path(paths, folder.path.name, selection.step))
     return model is not None and model.checkpoint_sha256 == selection.checkpoint_sha256
@@ -325,7 +356,8 @@ def instruments_to_listen_to(context: dg.SensorEvaluationContext) -> dg.SensorRe
         slug = record.partition_key
         if slug and not _selected_before(context.instance, record, slug):
             metadata = record.asset_materialization.metadata if record.asset_materialization else {}
-            step, reason, url = (metadata[key].value for key in ("step", "reason", "listen"))
+            step, reason = (metadata[key].value for key in ("step", "reason"))
+            url = metadata["listen"].value if "listen" in metadata else "the listening room"
             said.append(
                 notify(
                     Home.resolve(),

@@ -236,6 +236,16 @@ def test_an_interrupted_audit_leaves_whole_audits_and_goes_on(
     assert contents(tmp_path) == contents(audited[0])
 
 
+def test_an_audit_that_lost_a_file_is_made_again(
+    run: Path, sounds: dict[Role, Path], audited: tuple[Path, list[Audit]], tmp_path: Path
+) -> None:
+    shutil.copytree(audited[0], tmp_path / "out")
+    (tmp_path / "out" / "000020" / "morph_50.wav").unlink()
+    (tmp_path / "out" / "000005" / "morph.png").unlink()
+    audit(run, tmp_path / "out", sounds)
+    assert contents(tmp_path / "out") == contents(audited[0])
+
+
 def test_other_references_make_other_audits(
     run: Path, sounds: dict[Role, Path], tmp_path: Path
 ) -> None:
@@ -337,6 +347,27 @@ def test_a_reference_that_is_none_is_refused_by_name(
     with pytest.raises(InputError, match=rf"bad\.wav.*{said}"):
         write_references(tmp_path / "out", chosen, {"musical": (), "nonmusical": ()}, 0)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_reference_that_is_silent_as_far_as_the_other_goes_is_refused(
+    sounds: dict[Role, Path], tmp_path: Path
+) -> None:
+    violin = read_mono(sounds["musical"])
+    write_wav(tmp_path / "late.wav", np.concatenate([np.zeros(3 * RATE, np.float32), violin]))
+    chosen: dict[Role, Path | None] = {**sounds, "musical": tmp_path / "late.wav"}
+    with pytest.raises(InputError, match=r"late\.wav is silent in its first 2\.0 s"):
+        write_references(tmp_path / "out", chosen, {"musical": (), "nonmusical": ()}, 0)
+
+
+def test_references_that_were_damaged_are_written_again(
+    sounds: dict[Role, Path], tmp_path: Path
+) -> None:
+    nothing: dict[Role, tuple[Path, ...]] = {"musical": (), "nonmusical": ()}
+    paths = write_references(tmp_path, sounds, nothing, 0)
+    before = contents(tmp_path)
+    paths["musical"].write_bytes(paths["musical"].read_bytes()[:1000])
+    write_references(tmp_path, sounds, nothing, 0)
+    assert contents(tmp_path) == before
 
 
 def test_a_reference_that_is_missing_or_no_audio_is_refused_by_name(

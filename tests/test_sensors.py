@@ -1,22 +1,23 @@
 """What happens without anybody asking: preparation, audits, notices."""
 
 import os
+import shutil
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from morphene_core.audits.record import write_audit
-from morphene_core.files import locked
+from morphene_core.files import write_json
 from morphene_core.final_model import FinalModel, model_path, write_final_model
 from morphene_core.home import ROLES, Home, InstrumentPaths
 from morphene_core.instruments import get_instrument
 from morphene_core.notices import notices_log
 from morphene_core.selection import choose_checkpoint, select_checkpoint, withdraw_choice
 from morphene_core.sources.collect import add_source
-from morphene_core.training import Checkpoint, TrainingFolder, checkpoint_name
+from morphene_core.training import Checkpoint, TrainingFolder, checkpoint_name, now
 from morphene_core.verdicts import Verdict, record_verdict
 from morphene_dagster.backfills import launch
 from morphene_dagster.definitions import defs
@@ -249,27 +250,28 @@ def begun_with_checkpoints(home: Home, ages: dict[int, float]) -> TrainingFolder
     return folder
 
 
-def test_checkpoints_of_a_running_training_are_audited_in_a_run_of_their_own(
+def test_checkpoints_of_an_unfinished_training_are_audited_in_a_run_of_their_own(
     home: Home, instance: dg.DagsterInstance
 ) -> None:
     folder = begun_with_checkpoints(home, {50: 100, 100: 90, 150: 1})
     asked = [(TEN.slug, "audit", ["audit_renders"])]
-    assert tick(instance, None, new_checkpoints)[0] == []  # nothing runs
-    with locked(folder.lock, "busy"):
-        assert tick(instance, None, new_checkpoints)[0] == asked
-        write_audit(folder.audit_path(50), an_audit(50))
-        assert tick(instance, None, new_checkpoints)[0] == asked  # step 100
-        write_audit(folder.audit_path(100), an_audit(100))
-        assert tick(instance, None, new_checkpoints)[0] == []  # step 150 is too new
+    assert tick(instance, None, new_checkpoints)[0] == asked
+    write_audit(folder.audit_path(50), an_audit(50))
+    assert tick(instance, None, new_checkpoints)[0] == asked  # step 100
+    write_audit(folder.audit_path(100), an_audit(100))
+    assert tick(instance, None, new_checkpoints)[0] == []  # step 150 is too new
+    begun_with_checkpoints(home, {50: 200, 100: 190, 150: 180})
+    assert tick(instance, None, new_checkpoints)[0] == asked
+    folder.write(replace(folder.read(), finished=now()))
+    assert tick(instance, None, new_checkpoints)[0] == []  # `finished_trainings` does the rest
 
 
 def test_checkpoints_that_are_being_audited_are_not_asked_for_again(
     home: Home, instance: dg.DagsterInstance
 ) -> None:
-    folder = begun_with_checkpoints(home, {50: 100})
+    begun_with_checkpoints(home, {50: 100})
     launched(instance, TEN, job="audit")
-    with locked(folder.lock, "busy"):
-        assert tick(instance, None, new_checkpoints)[0] == []
+    assert tick(instance, None, new_checkpoints)[0] == []
 
 
 # What people decide.
@@ -356,6 +358,43 @@ def test_a_rejection_becomes_a_check_and_delivers_nothing(
     export(paths, folder, 100)
     decide(paths, 100, "approved", "2026-01-01T11:00:00+00:00")  # after all
     assert tick(instance, cursor, listeners)[0] == [(TEN.slug, "deliver", ["delivery"])]
+
+
+def test_an_approved_checkpoint_that_is_selected_again_is_delivered_again(
+    paths: InstrumentPaths, folder: TrainingFolder, instance: dg.DagsterInstance
+) -> None:
+    deliver = [(TEN.slug, "deliver", ["delivery"])]
+    cursor, keys = None, []
+    for step in (100, 50):
+        export(paths, folder, step)
+        decide(paths, step, "approved", f"2026-01-01T10:00:{step:02d}+00:00")
+    for step in (50, 100, 50):
+        choose_checkpoint(folder, step, "this one", "Ada")
+        selection = select_checkpoint(folder, BUILT_IN)
+        write_json(folder.selection, asdict(selection) | {"chosen_at": f"{len(keys)}"})
+        _, cursor = tick(instance, cursor, listeners)
+        context = dg.build_sensor_context(instance, cursor=cursor, definitions=defs)
+        (request,) = listeners.evaluate_tick(context).run_requests or ()
+        keys.append(request.run_key)
+        requests, cursor = tick(instance, cursor, listeners)
+        assert requests == deliver
+    assert len(set(keys)) == 3  # Dagster passes over a key that it knows
+
+
+def test_damaged_records_of_an_instrument_stop_no_other(
+    home: Home, paths: InstrumentPaths, folder: TrainingFolder, instance: dg.DagsterInstance
+) -> None:
+    other = home.instrument(ELEVEN.slug)
+    shutil.copytree(paths.models, other.models, symlinks=True)
+    decide(paths, 100, "rejected", "2026-01-01T10:00:00+00:00")
+    decide(other, 100, "rejected", "2026-01-01T10:00:00+00:00")
+    folder.selection.write_text("{")
+    assert tick(instance, None, listeners)[0] == [(ELEVEN.slug, "deliver", [])]
+    selected(instance, "a")
+    assert tick(instance, None, new_selections)[0] == []
+    (folder.path / "training.json").write_text("[]")
+    shutil.rmtree(other.training(folder.path.name) / "audit" / "000050")
+    assert tick(instance, None, new_checkpoints)[0] == [(ELEVEN.slug, "audit", ["audit_renders"])]
 
 
 def test_a_verdict_on_a_checkpoint_that_is_not_selected_waits(

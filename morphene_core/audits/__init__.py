@@ -1,7 +1,7 @@
 """Audits: every checkpoint is given the same references, and what it makes of them is measured."""
 
 from morphene_core.audits.audit import Audited, audit_all, checkpoints_of
-from morphene_core.audits.outside import models_in, to_audit
+from morphene_core.audits.outside import MODELS, models_in, to_audit
 from morphene_core.audits.pictures import PICTURES
 from morphene_core.audits.record import (
     MORPH_AMOUNTS,
@@ -17,6 +17,7 @@ from morphene_core.audits.record import (
 from morphene_core.audits.references import write_references
 
 __all__ = [
+    "MODELS",
     "MORPH_AMOUNTS",
     "PICTURES",
     "RENDER_NAMES",

@@ -7,7 +7,7 @@ from pathlib import Path
 from morphene_core.audio.wav import write_wav
 from morphene_core.audits.levels import loudness, matched
 from morphene_core.audits.model import AuditedModel
-from morphene_core.audits.pictures import draw_pictures
+from morphene_core.audits.pictures import PICTURES, draw_pictures
 from morphene_core.audits.record import (
     RENDER_NAMES,
     Audit,
@@ -21,6 +21,8 @@ from morphene_core.home import ROLES, Role
 from morphene_core.metrics import METRICS_VERSION
 from morphene_core.progress import Progress, Report, silent
 from morphene_core.training import TrainingFolder
+
+_FILES = (*(f"{name}.wav" for name in RENDER_NAMES), *(f"{name}.png" for name in PICTURES))
 
 OpenModel = Callable[[Path], AuditedModel]
 
@@ -105,6 +107,8 @@ def audit_all(
 
 def _present(one: Audited, hashes: dict[Role, str]) -> Audit | None:
     """Return the audit of a model if it is there and up to date."""
+    if not all((one.folder / name).is_file() for name in _FILES):
+        return None
     audit = read_audit_folder(one.folder)
     expected = one.sha256 or (audit and one.file.exists() and sha256(one.file))
     return audit if audit and expected and audit.is_of(expected, hashes) else None

@@ -10,7 +10,9 @@ from morphene_core.progress import Report, silent
 Facts = Callable[[Path], tuple[int, int]]
 """Returns a checkpoint's step and phase."""
 
-_MODELS = (".pt", ".ckpt", ".ts")
+MODELS = (".pt", ".ckpt", ".ts")
+"""How files end that can be audited."""
+
 _STATES = "states"  # of our trainings: what they resume from
 
 
@@ -25,7 +27,7 @@ def models_in(run: Path) -> list[Path]:
     found = sorted(
         path
         for path in run.rglob("*")
-        if path.suffix in _MODELS and path.parent.name != _STATES and not path.name.startswith(".")
+        if path.suffix in MODELS and path.parent.name != _STATES and not path.name.startswith(".")
     )
     if not found:
         raise InputError(f"{run} holds no checkpoints (.pt, .ckpt) and no exported models (.ts).")
@@ -60,7 +62,8 @@ def to_audit(
             failures.append(error)
             continue
         if one.folder.name in found:
-            report(f"{model.name} is left out: {found[one.folder.name].file.name} is of that step")
+            taken = found[one.folder.name].file
+            report(f"Warning: not audited: {model} is of the same step as {taken}")
         else:
             found[one.folder.name] = one
     if failures and not found:

@@ -52,7 +52,7 @@ def write_references(
     folder = audit / _FOLDER
     paths: dict[Role, Path] = {role: folder / f"{role}.wav" for role in ROLES}
     wanted = {str(role): _origin(chosen[role]) for role in ROLES}
-    if all(path.exists() for path in paths.values()) and _recorded(folder) == wanted:
+    if _are_there(folder, paths, wanted):
         return paths
     audio = {role: _audio(role, chosen[role], heldout[role], seconds) for role in ROLES}
     length = min(map(len, audio.values()))
@@ -63,9 +63,17 @@ def write_references(
                 f"the {role} reference is cut from {len(samples) / SAMPLE_RATE:.1f} s to"
                 f" {length / SAMPLE_RATE:.1f} s: both have one length, {MOST_SECONDS:.0f} s at most"
             )
+    for role in ROLES:
+        if _is_silent(audio[role][:length]):
+            name = chosen[role] or f"The held-out audio of the {role} source"
+            raise InputError(
+                f"{name} is silent in its first {length / SAMPLE_RATE:.1f} s, which are compared."
+                " Choose another file, or a longer one of the other source."
+            )
     with atomic_folder(folder) as temporary:
         for role in ROLES:
             write_wav(temporary / f"{role}.wav", audio[role][:length])
+            wanted[role]["written"] = sha256(temporary / f"{role}.wav")
         write_json(temporary / _RECORD, wanted)
     return paths
 
@@ -78,23 +86,30 @@ def read_references(paths: Mapping[Role, Path]) -> tuple[Mono, Mono]:
 
 def _origin(chosen: Path | None) -> dict[str, str]:
     if chosen is None:
-        return _HELD_OUT
+        return dict(_HELD_OUT)
     if not chosen.is_file():
         raise InputError(f"The reference {chosen} does not exist.")
     return {"from": str(chosen), "sha256": sha256(chosen)}
 
 
-def _recorded(folder: Path) -> object:
+def _are_there(
+    folder: Path, paths: Mapping[Role, Path], wanted: Mapping[str, Mapping[str, str]]
+) -> bool:
+    """Whether the references are those that are wanted, as they were written."""
     try:
-        return read_json(folder / _RECORD)
-    except (FileNotFoundError, ValueError):
-        return None
+        recorded = read_json(folder / _RECORD)
+        return all(
+            recorded[role] == {**wanted[role], "written": sha256(path)}
+            for role, path in paths.items()
+        )
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return False
 
 
 def _audio(role: Role, chosen: Path | None, heldout: Sequence[Path], seconds: float) -> Mono:
     if chosen is not None:
         audio, name = _beginning(chosen), str(chosen)
-    elif heldout:
+    elif heldout and all(file.exists() for file in heldout):
         audio, name = covering_excerpt(heldout, seconds), f"The held-out audio of the {role} source"
     else:
         raise InputError(f"No {role} audio is held out: materialize `{role}_audio` first.")
@@ -105,9 +120,15 @@ def _audio(role: Role, chosen: Path | None, heldout: Sequence[Path], seconds: fl
         )
     if not np.isfinite(audio).all():
         raise InputError(f"{name} holds samples that are not numbers. Choose another file.")
-    if float(np.abs(audio).max()) <= SILENT_PEAK:
-        raise InputError(f"{name} is silent. Choose another file.")
+    if _is_silent(audio):
+        raise InputError(
+            f"{name} is silent, or its channels cancel each other out. Choose another file."
+        )
     return audio
+
+
+def _is_silent(audio: Mono) -> bool:
+    return float(np.abs(audio).max(initial=0.0)) <= SILENT_PEAK
 
 
 def _beginning(file: Path) -> Mono:

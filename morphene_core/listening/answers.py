@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from morphene_core.errors import InputError
 
@@ -25,12 +25,13 @@ class HttpError(Exception):
         self.status, self.text, self.more = status, text, dict(more or {})
 
 
-def answer(data: Any, status: int = 200) -> JSONResponse:
-    """Return data as JSON."""
-    return JSONResponse(plain(data), status)
+def answer(data: Any, status: int = 200) -> Response:
+    """Return data as JSON, in ASCII: half a character, which a log may hold, has no UTF-8."""
+    text = json.dumps(plain(data), allow_nan=False, separators=(",", ":"))
+    return Response(text, status, media_type="application/json")
 
 
-def refusal(status: int, text: str, more: Mapping[str, Any] | None = None) -> JSONResponse:
+def refusal(status: int, text: str, more: Mapping[str, Any] | None = None) -> Response:
     """Return an error as JSON: ``{"error": text}``."""
     return answer({"error": text, **(more or {})}, status)
 
@@ -73,8 +74,8 @@ def text_of(data: Mapping[str, Any], key: str, default: str | None = None) -> st
         InputError: it is missing, or no text.
     """
     value = data.get(key, default)
-    if not isinstance(value, str):
-        raise InputError(f"{key!r} must be a text.")
+    if not isinstance(value, str) or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise InputError(f"{key!r} must be a text of whole characters.")
     return value
 
 

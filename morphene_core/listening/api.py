@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from morphene_core.criteria import load_thresholds
 from morphene_core.errors import InputError
+from morphene_core.files import locked
 from morphene_core.home import Home, InstrumentPaths
 from morphene_core.listening import views
 from morphene_core.listening.answers import (
@@ -31,6 +32,8 @@ from morphene_core.listening.vote_views import votes
 from morphene_core.selection import choose_checkpoint, select_checkpoint
 from morphene_core.training import TrainingFolder, now
 from morphene_core.verdicts import Verdict, VerdictConflict, read_verdicts, record_verdict
+
+_WAIT_SECONDS = 10.0
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -125,14 +128,17 @@ class Api:
             )
         if folder.read().checkpoint(step).sha256 != text_of(data, "checkpoint_sha256"):
             raise HttpError(409, f"Step {step:,} was replaced meanwhile. Reload, and listen again.")
-        selection = selection_of(folder)
+        reason, who = text_of(data, "reason"), text_of(data, "listener").strip()
         known = text_of(data, "selected_sha256", "")
-        if selection and selection.checkpoint_sha256 != known:
-            return _conflict(
-                folder, f"{selection.by} has selected step {selection.step:,} meanwhile."
-            )
-        choose_checkpoint(folder, step, text_of(data, "reason"), text_of(data, "listener").strip())
-        selected = select_checkpoint(folder, load_thresholds(self._home.path))
+        busy = "Another choice is just being made. Try again."
+        with locked(folder.path / ".choosing.lock", busy, _WAIT_SECONDS):
+            selection = selection_of(folder)
+            if selection and selection.checkpoint_sha256 != known:
+                return _conflict(
+                    folder, f"{selection.by} has selected step {selection.step:,} meanwhile."
+                )
+            choose_checkpoint(folder, step, reason, who)
+            selected = select_checkpoint(folder, load_thresholds(self._home.path))
         return answer({"selection": asdict(selected)}, 201)
 
     def _begin_test(self, request: Request, data: dict[str, Any]) -> Response:

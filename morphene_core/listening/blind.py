@@ -140,7 +140,8 @@ class BlindTests:
         if kind == "abx":
             pairs = _plan_abx(candidates, planned)
         else:
-            pairs = _plan(candidates, planned, read_votes(paths))
+            asked = (v for v in read_votes(paths) if v.kind == "preference" and v.render == render)
+            pairs = _plan(candidates, planned, list(asked))
         test = Test(
             id=secrets.token_urlsafe(9),
             kind=kind,

@@ -19,6 +19,10 @@ State = Literal[
 """From nothing to a delivery; "training" while a trainer runs."""
 
 
+DAMAGED = (MorpheneError, OSError, ValueError, TypeError, KeyError, AttributeError)
+"""What reading a damaged file may raise."""
+
+
 @dataclass(frozen=True)
 class Standing:
     """How far an instrument is.
@@ -55,7 +59,7 @@ def standing(paths: InstrumentPaths) -> Standing:
     """Return how far an instrument is. Never raises for damaged files: it says what is wrong."""
     try:
         return _standing(paths)
-    except (MorpheneError, OSError, ValueError, TypeError, KeyError) as error:
+    except DAMAGED as error:
         return Standing(_before_training(paths), problem=str(error))
 
 
@@ -73,7 +77,7 @@ def all_trainings(paths: InstrumentPaths) -> list[TrainingFolder]:
     def started(folder: TrainingFolder) -> str:
         try:
             return folder.read().started
-        except (MorpheneError, OSError):
+        except DAMAGED:
             return ""
 
     folders = [TrainingFolder(path) for path in paths.trainings.glob("*/")]

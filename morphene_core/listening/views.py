@@ -12,7 +12,7 @@ from morphene_core.audio.loudness import integrated_lufs
 from morphene_core.audio.wav import SAMPLE_RATE, read_mono
 from morphene_core.audits import RENDER_NAMES, Audit, read_audit
 from morphene_core.criteria import CriterionResult, Thresholds, faults, judge, load_thresholds
-from morphene_core.errors import InputError, MorpheneError
+from morphene_core.errors import InputError
 from morphene_core.files import read_json
 from morphene_core.home import Home, InstrumentPaths
 from morphene_core.instruments import ALL_INSTRUMENTS, Instrument, get_instrument
@@ -25,6 +25,7 @@ from morphene_core.listening.places import (
     training_folder,
 )
 from morphene_core.listening.states import (
+    DAMAGED,
     Standing,
     all_trainings,
     current,
@@ -38,8 +39,6 @@ from morphene_core.training import Checkpoint, TrainingFolder
 from morphene_core.verdicts import CRITERIA, DECISIONS, RATINGS, read_verdicts
 
 Data = dict[str, Any]
-
-_DAMAGED = (MorpheneError, OSError, ValueError, TypeError, KeyError, AttributeError)
 
 
 def catalogue(home: Home) -> Data:
@@ -133,7 +132,7 @@ def _training(folder: TrainingFolder, thresholds: Thresholds, ships: bool) -> Da
                 _checkpoint(found, audit, problem, thresholds) for found, audit, problem in audits
             ],
         }
-    except _DAMAGED as error:
+    except DAMAGED as error:
         return {"id": folder.path.name, "current": ships, "problem": str(error), "checkpoints": []}
 
 
@@ -181,7 +180,7 @@ def _ranking(audits: list[Audit], thresholds: Thresholds) -> Data | None:
     """Return the order of audited checkpoints, or None if there is none to tell."""
     try:
         ranking = rank(audits, thresholds)
-    except _DAMAGED:  # one odd audit leaves what can be heard as it is
+    except DAMAGED:  # one odd audit leaves what can be heard as it is
         return None
     if not ranking.places:
         return None
@@ -240,7 +239,7 @@ def _exports(paths: InstrumentPaths, training: str, found: Checkpoint) -> Iterat
     try:
         if read_json(record)["checkpoint_sha256"] != found.sha256:
             return
-    except _DAMAGED:
+    except DAMAGED:
         return
     for name in EXPORT_NAMES:
         file = folder / f"{name}.wav"

@@ -3,9 +3,8 @@
 from typing import Any
 
 from morphene_core.criteria import load_thresholds
-from morphene_core.errors import MorpheneError
 from morphene_core.home import Home, InstrumentPaths
-from morphene_core.listening.states import current
+from morphene_core.listening.states import DAMAGED, current
 from morphene_core.selection import rank_checkpoints
 from morphene_core.votes import (
     Sound,
@@ -80,6 +79,6 @@ def _automatic_order(home: Home, paths: InstrumentPaths) -> list[str]:
     try:
         folder = current(paths)
         places = rank_checkpoints(folder, load_thresholds(home.path)).places if folder else ()
-    except MorpheneError:  # nothing is audited yet, or what is cannot be read
+    except DAMAGED:  # nothing is audited yet, or what is cannot be read
         return []
     return [place.audit.checkpoint_sha256 for place in places]

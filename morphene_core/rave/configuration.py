@@ -94,15 +94,22 @@ class ModelOfConfig:
             state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
             missing, unexpected = self._model.load_state_dict(state, strict=False)
         except Exception as error:  # torch raises some ten kinds of errors on a broken file
-            reason = str(error).splitlines()[0]
             raise InputError(
-                f"{checkpoint} is no checkpoint of this configuration: {reason}"
+                f"{checkpoint} is no checkpoint of this configuration: {reason_of(error)}"
             ) from error
         lacking = [key for key in missing if key.startswith(("encoder.", "decoder.", "latent_"))]
         if lacking or unexpected:
             names = ", ".join((lacking + unexpected)[:3])
             raise InputError(f"{checkpoint} does not fit {self._config}: {names} ...")
         return self._model
+
+
+def reason_of(error: Exception) -> str:
+    """Return what torch says of a file that it cannot load, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # The first line of a mismatch announces the list that follows.
+    told = lines[1] if len(lines) > 1 and lines[0].endswith(":") else (lines or ["unreadable"])[0]
+    return "it is no file that torch has written" if "mmap can only" in told else told
 
 
 def load_model(checkpoint: Path, streaming: bool = False) -> rave.RAVE:

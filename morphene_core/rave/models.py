@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from morphene_core.audio.wav import SAMPLE_RATE, Mono
 from morphene_core.audits.model import AuditedModel, Latents
 from morphene_core.errors import InputError
-from morphene_core.rave.configuration import ModelOfConfig, config_of, quiet_libraries
+from morphene_core.rave.configuration import ModelOfConfig, config_of, quiet_libraries, reason_of
 
 _SEED = 0
 _TOGETHER = 3  # renders decoded in one batch: deep layers are bound by reading their weights
@@ -55,8 +55,7 @@ class CheckpointModels:
         try:
             step = int(torch.load(path, "cpu", weights_only=True, mmap=True)["global_step"])
         except Exception as error:  # torch raises some ten kinds of errors on a broken file
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path} is no checkpoint: {reason}") from error
+            raise InputError(f"{path} is no checkpoint: {reason_of(error)}") from error
         return step, 2 if step > phase_1_steps else 1
 
     def _network_of(self, path: Path) -> ModelOfConfig:

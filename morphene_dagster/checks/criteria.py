@@ -100,7 +100,7 @@ def _musical(project: Project, paths: InstrumentPaths) -> Finding:
     found = approval_of(paths)
     folder, audit = _selected(paths)
     return Finding(
-        found.allows_delivery,
+        found.state == "approved",
         found.text,
         serious=found.state == "rejected",
         metadata=_verdict(found)
@@ -149,7 +149,7 @@ ALL = [
         "delivery",
         "musicality",
         "A person has listened to the selected checkpoint and approved it: it can be used across"
-        " the range of the morph. Profiles for trials ask for nobody's approval.",
+        " the range of the morph. Until then it is a warning; a rejection is an error.",
         _musical,
     ),
 ]

@@ -11,7 +11,6 @@ from morphene_dagster.cli.common import (
     json_option,
     listens,
     open_home,
-    plain,
     print_json,
     print_rows,
     progress,
@@ -20,8 +19,10 @@ from morphene_dagster.cli.common import (
 
 if TYPE_CHECKING:
     from morphene_core.audits import Audit
+    from morphene_core.criteria import Thresholds
     from morphene_core.home import Home
     from morphene_core.selection import Place, Ranking, Selection
+    from morphene_core.training import TrainingFolder
 
 _PATH = click.Path(path_type=Path)
 
@@ -100,7 +101,8 @@ def _audit_outside(
         raise click.UsageError("This takes --musical-ref, --nonmusical-ref and --output.")
     if not checkpoint and not run:
         raise click.UsageError("Name a --checkpoint, or a --run with its checkpoints.")
-    from morphene_core.audits import audit_all, models_in, to_audit, write_references
+    from morphene_core.audits import MODELS, audit_all, models_in, to_audit, write_references
+    from morphene_core.errors import InputError
     from morphene_core.rave.models import CheckpointModels
 
     if checkpoint and run and not checkpoint.exists() and not checkpoint.is_absolute():
@@ -112,6 +114,8 @@ def _audit_outside(
                 click.echo(line, err=True)
             report(line)
 
+        if checkpoint and checkpoint.suffix not in MODELS:
+            raise InputError(f"{checkpoint} is no model: give a {', '.join(MODELS)}.")
         files = [checkpoint] if checkpoint else models_in(run) if run else []
         models = CheckpointModels()
         title = name or (run or files[0]).stem
@@ -174,7 +178,6 @@ def select(
         from morphene_core.errors import InputError
         from morphene_core.selection import (
             choose_checkpoint,
-            rank_checkpoints,
             select_checkpoint,
             withdraw_choice,
         )
@@ -191,38 +194,73 @@ def select(
             withdraw_choice(folder, str(reason), who or getpass.getuser())
         elif step is not None:
             choose_checkpoint(folder, step, str(reason), who or getpass.getuser())
-        ranking = rank_checkpoints(folder, thresholds)
-        selection = select_checkpoint(folder, thresholds)
-        _say_ranking(ranking, selection, as_json)
+        if step is not None or withdraw:
+            select_checkpoint(folder, thresholds)
+        _say_ranking(_ranking(folder, thresholds), _selection(folder), as_json)
 
 
-def _say_ranking(ranking: "Ranking", selection: "Selection", as_json: bool) -> None:
-    rows = [_place(place, selection.step) for place in ranking.places]
+def _ranking(folder: "TrainingFolder", thresholds: "Thresholds") -> "Ranking | None":
+    """Return the ranking, or None if nothing is audited: a person may choose all the same."""
+    from morphene_core.errors import InputError
+    from morphene_core.selection import rank_checkpoints
+
+    try:
+        return rank_checkpoints(folder, thresholds)
+    except InputError:
+        return None
+
+
+def _selection(folder: "TrainingFolder") -> "Selection | None":
+    from morphene_core.selection import read_selection
+
+    return read_selection(folder) if folder.selection.exists() else None
+
+
+def _say_ranking(ranking: "Ranking | None", selection: "Selection | None", as_json: bool) -> None:
+    selected = selection.step if selection else None
+    rows = [_place(place, selected) for place in ranking.places] if ranking else []
     if as_json:
         print_json(
             {
-                "selected": vars(selection),
+                "selected": vars(selection) if selection else None,
                 "ranking": rows,
-                "champions": {phase: place.step for phase, place in ranking.champions.items()},
-                "plateau": vars(ranking.plateau),
-                "provisional": ranking.provisional,
+                "champions": {phase: p.step for phase, p in ranking.champions.items()}
+                if ranking
+                else {},
+                "plateau": vars(ranking.plateau) if ranking else None,
+                "provisional": ranking.provisional if ranking else None,
             }
         )
         return
-    from rich.console import Console
+    print_rows(rows, False, "No checkpoint is audited: `morphene audit` does it.")
+    if ranking:
+        _say_of_ranking(ranking)
+    _say_selection(ranking, selection)
 
-    console = Console(highlight=False)
-    print_rows(rows, False, "No checkpoint is audited.")
+
+def _say_of_ranking(ranking: "Ranking") -> None:
     champions = ", ".join(
         f"of phase {phase}: step {place.step:,}" for phase, place in ranking.champions.items()
     )
-    console.print(f"\nThe best {champions}." if champions else "")
-    console.print(plain(ranking.plateau.text))
-    console.print(f"[bold]Selected: step {selection.step:,}[/], by {selection.by}.")
-    console.print(plain(selection.reason))
+    click.echo(f"\nThe best {champions}." if champions else "\nAll of them have faults.")
+    click.echo(ranking.plateau.text)
 
 
-def _place(place: "Place", selected: int) -> dict[str, Any]:
+def _say_selection(ranking: "Ranking | None", selection: "Selection | None") -> None:
+    if selection is None:
+        click.echo("Nothing is selected yet: the job `audit` selects, or `morphene select` a step.")
+        return
+    click.secho(f"Selected: step {selection.step:,}, by {selection.by}.", bold=True)
+    click.echo(selection.reason)
+    first = ranking.first if ranking else None
+    if first and selection.by == "ranking" and first.step != selection.step:
+        click.echo(
+            f"By now the ranking has step {first.step:,} first, by other thresholds or audits: the"
+            " job `audit` selects it."
+        )
+
+
+def _place(place: "Place", selected: int | None) -> dict[str, Any]:
     scores = {name.split("_")[0]: f"{of.score:.2f}" for name, of in place.results.items()}
     return {
         "place": f"{place.number}{' *' if place.step == selected else ''}",

@@ -138,7 +138,13 @@ def up(port: int) -> None:
                 )
             click.echo(f"It runs already, since {there.since}: {there.address}")
             return
-        _require_free(port)
+        room = read_settings(home.settings).listening.port
+        _require_free(port, "Choose one with --port")
+        _require_free(
+            room,
+            f"It is the listening room's: end what is there, or set another one under"
+            f" [listening] in {home.settings}",
+        )
         own = bool(os.environ.get("MORPHENE_HOME"))
         home.create("production" if own else "demo")
         os.environ["DAGSTER_HOME"] = instance_environment(home)["DAGSTER_HOME"]
@@ -149,7 +155,6 @@ def up(port: int) -> None:
         click.echo(f"Catalogue:      {len(ALL_INSTRUMENTS)} instruments")
         click.echo(f"Trainings:      {gpu_slots(home)} at once; `morphene queue status` shows them")
         click.echo(f"Dagster UI:     http://127.0.0.1:{port}  (Ctrl-C ends it)")
-        room = read_settings(home.settings).listening.port
         click.echo(f"Listening room: http://127.0.0.1:{room}")
         click.echo(f"Log:            {log_path(home)}")
         _serve(start(home, port), port, log_path(home))
@@ -175,7 +180,7 @@ def _serve(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
         stop(process)
 
 
-def _require_free(port: int) -> None:
+def _require_free(port: int, remedy: str) -> None:
     import socket
 
     from morphene_core.errors import InputError
@@ -186,7 +191,7 @@ def _require_free(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise InputError(
-                f"Port {port} is taken (another `morphene up`?). Choose one with --port."
+                f"Port {port} is taken (another `morphene up` or `listen`?). {remedy}."
             ) from error
 
 
