@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,14 @@ from morphene_core.errors import InputError
 from morphene_core.files import locked, read_json, write_json
 from morphene_core.home import Home
 from morphene_core.listening import create_app, serve
-from morphene_core.selection import choose_checkpoint, read_selection, select_checkpoint
+from morphene_core.selection import (
+    choose_checkpoint,
+    read_choices,
+    read_selection,
+    select_checkpoint,
+)
 from morphene_core.training import TrainingFolder
-from morphene_core.verdicts import CRITERIA, read_verdicts
+from morphene_core.verdicts import CRITERIA, Verdict, read_verdicts, record_verdict
 from morphene_core.votes import read_votes
 from tests.listening_home import (
     CURRENT,
@@ -424,6 +430,29 @@ def test_a_choice_that_cannot_stand_is_refused(
     answer = shared.post(f"{ONE}/choices", choice(shared, **change))
     assert (answer.status, said in answer.json["error"]) == (status, True)
     assert read_selection(training(shared)).step == HEARD
+
+
+def test_of_choices_made_at_once_one_is_taken(room: Room) -> None:
+    given = choice(room)
+    with ThreadPoolExecutor(6) as people:
+        answers = list(people.map(lambda _: room.post(f"{ONE}/choices", given), range(6)))
+    assert sorted(answer.status for answer in answers) == [201, 409, 409, 409, 409, 409]
+    assert len(read_choices(training(room))) == 1
+
+
+def test_half_a_character_is_refused_and_where_a_log_holds_one_the_pages_answer(
+    room: Room,
+) -> None:
+    answer = room.post(f"{ONE}/verdicts", verdict(room, listener="\ud800"))
+    assert (answer.status, "whole characters" in answer.json["error"]) == (400, True)
+    paths = room.home.instrument(SLUG)
+    assert read_verdicts(paths) == []
+    selection = read_selection(training(room))
+    odd = Verdict(
+        SLUG, CURRENT, HEARD, selection.checkpoint_sha256, "approved", {}, "", "A\ud800", "now"
+    )
+    record_verdict(paths, odd)
+    assert room.ask(ONE).status == room.ask("/api/catalogue").status == 200
 
 
 # Blind tests -----------------------------------------------------------------------------------
