@@ -1,6 +1,7 @@
 """What several test files share: a command, a small project folder, and one real demo."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -53,6 +54,24 @@ min_active_latents = 0 # so few steps teach the encoder nothing
 SYNTHESIZED = {"name": "Takes", "origin": "synthesized", "licence": "CC0-1.0", "rating": 3}
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+TempPaths = pytest.TempPathFactory
+
+
+def tiny(**values: object) -> str:
+    """Return the profile `tiny` with other values in its training, or with more of them."""
+    text = TINY
+    for key, value in values.items():
+        line = f"{key} = {value}"
+        text, known = re.subn(f"^{key} = .*", line, text, flags=re.MULTILINE)
+        if not known:
+            text = text.replace("[training]", f"[training]\n{line}")
+    return text
+
+
+def copied_home(home: Home, folder: Path) -> Home:
+    """Copy a project folder into another folder, under the name `home`."""
+    shutil.copytree(home.path, folder / "home", symlinks=True)
+    return Home(folder / "home")
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +116,7 @@ def make_tiny_home() -> Callable[[Path], Home]:
 
 @pytest.fixture(scope="session")
 def tiny_home_made_once(
-    tmp_path_factory: pytest.TempPathFactory, make_tiny_home: Callable[[Path], Home]
+    tmp_path_factory: TempPaths, make_tiny_home: Callable[[Path], Home]
 ) -> Home:
     """Return a tiny project folder of which the tests get copies."""
     return make_tiny_home(tmp_path_factory.mktemp("tiny"))
@@ -106,8 +125,40 @@ def tiny_home_made_once(
 @pytest.fixture
 def tiny_home(tmp_path: Path, tiny_home_made_once: Home) -> Home:
     """Return a project folder with half a minute of sources, trained with the profile `tiny`."""
-    shutil.copytree(tiny_home_made_once.path, tmp_path / "home")
-    return Home(tmp_path / "home")
+    return copied_home(tiny_home_made_once, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def prepared_home_made_once(tiny_home_made_once: Home, tmp_path_factory: TempPaths) -> Home:
+    """Return a tiny project folder with its dataset, of which the tests get copies."""
+    from tests.killing import prepared  # with torch, whose import takes seconds
+
+    home = copied_home(tiny_home_made_once, tmp_path_factory.mktemp("prepared"))
+    prepared(home, "tiny")
+    return home
+
+
+@pytest.fixture
+def prepared_home(tmp_path: Path, prepared_home_made_once: Home) -> Home:
+    """Return a tiny project folder with its dataset, and no training."""
+    return copied_home(prepared_home_made_once, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def trained_home_made_once(prepared_home_made_once: Home, tmp_path_factory: TempPaths) -> Home:
+    """Return a tiny project folder with a finished training, which no test may change."""
+    from morphene_core import stages
+    from morphene_core.profiles import load_profile
+
+    home = copied_home(prepared_home_made_once, tmp_path_factory.mktemp("trained"))
+    stages.train(home.instrument("pyroviolin"), load_profile("tiny", home.profiles))
+    return home
+
+
+@pytest.fixture
+def trained_home(tmp_path: Path, trained_home_made_once: Home) -> Home:
+    """Return a tiny project folder with a finished training."""
+    return copied_home(trained_home_made_once, tmp_path)
 
 
 @pytest.fixture
@@ -121,7 +172,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 
 @pytest.fixture(scope="session")
-def dagster_made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dagster_made_once(tmp_path_factory: TempPaths) -> Path:
     """Return the files of a Dagster instance without runs, which are copied sooner than made."""
     import dagster as dg
 
@@ -148,8 +199,15 @@ def instance(
         yield instance
 
 
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Dagster's daemons that are started look more often for what is to be done."""
+    folders = [str(Path(__file__).with_name("hurried")), os.environ.get("PYTHONPATH")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, folders)))
+
+
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory, morphene: Run) -> Home:
+def demo(tmp_path_factory: TempPaths, morphene: Run) -> Home:
     """Return the project folder of a real demo, made once: `morphene demo`, as users run it."""
     folder = tmp_path_factory.mktemp("demo")
     done = morphene("demo", cwd=folder)
@@ -158,7 +216,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory, morphene: Run) -> Home:
 
 
 @pytest.fixture(scope="session")
-def real_recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def real_recordings(tmp_path_factory: TempPaths) -> Path:
     """Return a folder of recordings from Debian's packages: musical/ and nonmusical/."""
     folder = tmp_path_factory.mktemp("real")
     fetch(folder)
@@ -169,10 +227,10 @@ def real_recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wait_until() -> Callable[..., None]:
     """Wait for a condition, and fail when it does not come true in time."""
 
-    def wait(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    def wait(condition: Callable[[], object], seconds: float = 60.0, every: float = 0.1) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
-            time.sleep(0.1)
+            time.sleep(every)
 
     return wait

@@ -91,6 +91,14 @@ def at_work(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterI
         yield instance
 
 
+def read(instance: dg.DagsterInstance, *instruments: Instrument) -> None:
+    """Report that recordings were read; else the sensor has them read, in runs of their own."""
+    for instrument in instruments:
+        for role in ROLES:
+            event = dg.AssetMaterialization(f"{role}_source", partition=instrument.slug)
+            instance.report_runless_asset_event(event)
+
+
 def trained(instance: dg.DagsterInstance, instrument: Instrument) -> None:
     """Report that a training of an instrument is complete."""
     event = dg.AssetMaterialization("checkpoints", partition=instrument.slug)

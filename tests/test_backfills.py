@@ -3,9 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -16,10 +15,10 @@ from morphene_core.instruments import ALL_INSTRUMENTS, get_instrument
 from morphene_core.notices import notices_log
 from morphene_dagster.backfills import eligible, launch, take_out, what_is_missing
 from morphene_dagster.definitions import defs
-from morphene_dagster.instance import instance_environment
 from morphene_dagster.queue import Queue
 from morphene_dagster.standing import is_training, standings, waiting
-from tests.queues import at_work, collect, launched, small_home, trained
+from tests.conftest import tiny
+from tests.queues import at_work, collect, launched, trained
 
 NIGHT = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
 BEFORE_TRAINING = {
@@ -29,20 +28,6 @@ BEFORE_TRAINING = {
     "nonmusical_audio",
     "preprocessed_db",
 }
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    home = small_home(tmp_path)
-    monkeypatch.setenv("MORPHENE_HOME", str(home.path))
-    return home
-
-
-@pytest.fixture
-def instance(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    monkeypatch.setenv("DAGSTER_HOME", instance_environment(home)["DAGSTER_HOME"])
-    with dg.DagsterInstance.get() as instance:
-        yield instance
 
 
 def tick(instance: dg.DagsterInstance, at: datetime = NIGHT, tier: str = "flagship") -> str:
@@ -213,14 +198,16 @@ def test_an_instrument_is_taken_out_of_a_backfill_and_the_others_stay(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("hurried")
 def test_a_backfill_prepares_in_one_run_and_trains_in_another_that_alone_takes_a_gpu_slot(
     tiny_home: Home, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., None]
 ) -> None:
+    (tiny_home.profiles / "tiny.toml").write_text(tiny(checkpoint_every=80))
     with at_work(tiny_home, monkeypatch) as instance:
         instance.event_log_storage.set_concurrency_slots("gpu", 0)
         launch(instance, [get_instrument(9), get_instrument(10)], "flagship", backfill_id="a")
         Queue(instance, tiny_home).cancel(get_instrument(9))  # which could not be prepared at all
-        wait_until(lambda: standings(instance)["pyroviolin"].position == 1, 180)
+        wait_until(lambda: standings(instance)["pyroviolin"].position == 1, 180, every=0.5)
         training, preparation = instance.get_runs()
         assert selected(training) == {"checkpoints"}
         assert is_training(training)
@@ -228,9 +215,11 @@ def test_a_backfill_prepares_in_one_run_and_trains_in_another_that_alone_takes_a
         assert preparation.status is dg.DagsterRunStatus.SUCCESS
         assert not is_training(preparation)
         instance.event_log_storage.set_concurrency_slots("gpu", 1)
-        wait_until(lambda: standings(instance)["pyroviolin"].state == "trained", 180)
+        wait_until(lambda: standings(instance)["pyroviolin"].state == "trained", 180, every=0.5)
         chosen = dg.AssetKey("selected_checkpoint")  # by the audit, which comes by itself
-        wait_until(lambda: "pyroviolin" in instance.get_materialized_partitions(chosen), 180)
+        wait_until(
+            lambda: "pyroviolin" in instance.get_materialized_partitions(chosen), 180, every=0.5
+        )
         log = notices_log(tiny_home)
         wait_until(lambda: log.exists() and "ready to be listened to" in log.read_text(), 90)
         assert {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}

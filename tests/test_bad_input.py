@@ -13,7 +13,7 @@ from morphene_core.audio.wav import write_wav
 from morphene_core.home import Home, InstrumentPaths
 from morphene_core.sources.collect import add_source
 from morphene_dagster.definitions import defs
-from tests.conftest import SYNTHESIZED
+from tests.conftest import SYNTHESIZED, tiny
 
 pytestmark = pytest.mark.slow
 
@@ -189,13 +189,13 @@ def test_a_non_commercial_release_may_use_what_a_commercial_one_may_not(
 
 
 def test_production_without_a_gpu_is_refused_without_retry(
-    tiny_home: Home, morphene: Run, monkeypatch: pytest.MonkeyPatch
+    prepared_home: Home, morphene: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    text = (tiny_home.profiles / "tiny.toml").read_text()
-    profile = tiny_home.profiles / "needs_gpu.toml"
-    profile.write_text(text.replace("threads = 1", "threads = 1\nrequires_gpu = true"))
-    done = morphene("run", "pyroviolin", "--profile", "needs_gpu", "--json", home=tiny_home.path)
+    (prepared_home.profiles / "needs_gpu.toml").write_text(tiny(requires_gpu="true"))
+    done = morphene(
+        "run", "pyroviolin", "--profile", "needs_gpu", "--json", home=prepared_home.path
+    )
     outcome = json.loads(done.stdout)
     assert outcome["status"] == "FAILURE"
     assert "Profile needs_gpu needs a GPU, and NVML finds none here." in outcome["error"]

@@ -1,7 +1,6 @@
 """A training that was stopped, killed or damaged goes on as if nothing had happened."""
 
 import os
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -22,12 +21,11 @@ from morphene_core.rave.seeding import MODEL, STEP, seed_everything
 from morphene_core.training import TrainingRecord, current_training
 from morphene_core.training.requests import Request, ask
 from morphene_core.training.states import state_path, states
-from tests.conftest import TINY
+from tests.conftest import TempPaths, copied_home, tiny
 from tests.killing import (
     assert_same,
     files,
     final_state,
-    prepared,
     train_with_kills,
     training,
     unfinished_states,
@@ -36,23 +34,54 @@ from tests.killing import (
 pytestmark = pytest.mark.slow
 
 # A state at every step, so that kills find the trainer writing.
-EAGER = TINY.replace("threads = 1", "threads = 1\nstate_minutes = 0")
+EAGER = tiny(state_minutes=0)
 
 
 @pytest.fixture
-def home(tiny_home: Home) -> Home:
+def home(prepared_home: Home) -> Home:
     """A project folder whose dataset is there, and no training."""
-    (tiny_home.profiles / "eager.toml").write_text(EAGER)
-    (tiny_home.profiles / "workers.toml").write_text(
-        EAGER.replace("threads = 1", "threads = 1\nworkers = 2")
-    )
-    prepared(tiny_home, "tiny")
-    return tiny_home
+    (prepared_home.profiles / "eager.toml").write_text(EAGER)
+    (prepared_home.profiles / "workers.toml").write_text(tiny(state_minutes=0, workers=2))
+    return prepared_home
 
 
-def copy(home: Home, path: Path) -> Home:
-    shutil.copytree(home.path, path, symlinks=True)
-    return Home(path)
+@pytest.fixture
+def undisturbed(trained_home_made_once: Home) -> Home:
+    """The same with the finished training of the profile `tiny`; only to be compared with."""
+    return trained_home_made_once
+
+
+@pytest.fixture(scope="module")
+def eagerly_trained(prepared_home_made_once: Home, tmp_path_factory: TempPaths) -> Home:
+    """The same with a training that wrote a state at every step; only to be compared with."""
+    home = copied_home(prepared_home_made_once, tmp_path_factory.mktemp("eager"))
+    (home.profiles / "eager.toml").write_text(EAGER)
+    train(home, "eager")
+    return home
+
+
+@pytest.fixture(scope="module")
+def stopped_once(prepared_home_made_once: Home, tmp_path_factory: TempPaths) -> Home:
+    home = copied_home(prepared_home_made_once, tmp_path_factory.mktemp("stopped"))
+    with pytest.raises(MorpheneError, match="stopped at step 60"):
+        train(home, "tiny", stop_at(60, signal.SIGTERM))
+    return home
+
+
+@pytest.fixture
+def stopped(stopped_once: Home, tmp_path: Path) -> Home:
+    """The same with a training that was stopped at the end of phase 1, at step 60."""
+    return copied_home(stopped_once, tmp_path)
+
+
+def stop_at(step: int, number: signal.Signals) -> Callable[[str], None]:
+    """Return what sends a signal to this process when a checkpoint was written."""
+
+    def report(line: str) -> None:
+        if line.startswith(f"checkpoint_{step:06d}"):
+            os.kill(os.getpid(), number)
+
+    return report
 
 
 def train(home: Home, profile: str = "eager", report: Callable[[str], None] = print) -> Any:
@@ -74,31 +103,22 @@ def assert_equal_trainings(home: Home, undisturbed: Home) -> None:
     assert files(home) == files(undisturbed)
 
 
-@pytest.mark.parametrize("profile", ["eager", "workers"])
+@pytest.mark.parametrize(("profile", "kills"), [("eager", 10), ("workers", 4)])
 def test_killed_at_random_moments_it_ends_with_the_parameters_of_an_undisturbed_one(
-    home: Home, tmp_path: Path, profile: str
+    home: Home, eagerly_trained: Home, profile: str, kills: int
 ) -> None:
-    undisturbed = copy(home, tmp_path / "undisturbed")
-    train(undisturbed, profile)
-    within = train_with_kills(home, profile, kills=12 if profile == "eager" else 4, seed=1)
+    within = train_with_kills(home, profile, kills, seed=1)
     assert within > 0, "no kill fell into a save"
-    assert_equal_trainings(home, undisturbed)
+    assert_equal_trainings(home, eagerly_trained)
     assert unfinished_states(home) == []
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_by_a_signal_it_goes_on_where_it_stopped(
-    home: Home, tmp_path: Path, stop: signal.Signals
+    home: Home, undisturbed: Home, number: signal.Signals
 ) -> None:
-    undisturbed = copy(home, tmp_path / "undisturbed")
-    train(undisturbed, "tiny")
-
-    def stop_once(line: str) -> None:
-        if line.startswith("checkpoint_000020"):
-            os.kill(os.getpid(), stop)
-
     with pytest.raises(MorpheneError, match="stopped at step 20"):
-        train(home, "tiny", stop_once)
+        train(home, "tiny", stop_at(20, number))
     assert train(home, "tiny").attempts == 2
     assert_equal_trainings(home, undisturbed)
 
@@ -114,39 +134,24 @@ def damage_newest(home: Home) -> int:
     return newest.step
 
 
-def interrupted(home: Home) -> None:
-    """Train beyond the end of phase 1, and stop there."""
-
-    def stop(line: str) -> None:
-        if line.startswith("checkpoint_000060"):
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    with pytest.raises(MorpheneError):
-        train(home, "tiny", stop)
-
-
 def test_a_damaged_newest_state_is_said_and_the_one_before_is_taken(
-    home: Home, tmp_path: Path
+    stopped: Home, undisturbed: Home
 ) -> None:
-    undisturbed = copy(home, tmp_path / "undisturbed")
-    train(undisturbed, "tiny")
-    interrupted(home)
-    assert damage_newest(home) == 60
+    assert damage_newest(stopped) == 60
     lines: list[str] = []
-    train(home, "tiny", lines.append)
+    train(stopped, "tiny", lines.append)
     assert "Warning: the state of step 60 is damaged: going on from the one before." in lines
     assert "resuming from step 40" in lines
-    assert_same(final_state(home), final_state(undisturbed))
+    assert_same(final_state(stopped), final_state(undisturbed))
 
 
-def test_where_all_states_are_damaged_nothing_is_begun_anew_by_itself(home: Home) -> None:
-    interrupted(home)
-    folder = training(home)
+def test_where_all_states_are_damaged_nothing_is_begun_anew_by_itself(stopped: Home) -> None:
+    folder = training(stopped)
     assert folder is not None
     for state in states(folder):
         state_path(folder, state.step).write_bytes(b"no state")
     with pytest.raises(InputError, match=r"states in .* are damaged"):
-        train(home, "tiny")
+        train(stopped, "tiny")
 
 
 def test_our_loop_trains_the_parameters_that_lightnings_own_trainer_trains(home: Home) -> None:
@@ -204,13 +209,13 @@ def test_finished_early_it_enters_the_adversarial_phase_at_once_with_a_latent_pc
     assert final_state(home)["state_dict"]["fidelity"].any()
 
 
-def test_a_finished_training_is_extended_and_that_is_recorded(home: Home) -> None:
-    before = train(home, "tiny")
-    folder = training(home)
+def test_a_finished_training_is_extended_and_that_is_recorded(trained_home: Home) -> None:
+    folder = training(trained_home)
     assert folder is not None
-    assert train(home, "tiny") == before  # nothing is done again
+    before = folder.read()
+    assert train(trained_home, "tiny") == before  # nothing is done again
     ask(folder, Request("extend", steps=15))
-    record = train(home, "tiny")
+    record = train(trained_home, "tiny")
     assert record.step == 95
     assert [c.step for c in record.checkpoints] == [20, 40, 60, 80, 95]
     assert record.checkpoints[:4] == before.checkpoints
@@ -218,24 +223,20 @@ def test_a_finished_training_is_extended_and_that_is_recorded(home: Home) -> Non
 
 
 def test_an_extension_trains_what_a_longer_training_would_have_trained(
-    home: Home, tmp_path: Path
+    home: Home, undisturbed: Home, tmp_path: Path
 ) -> None:
-    longer = copy(home, tmp_path / "longer")
-    train(home, "tiny")
-    folder = training(home)
+    extended = copied_home(undisturbed, tmp_path / "extended")
+    folder = training(extended)
     assert folder is not None
-    ask(folder, Request("extend", steps=20))
+    ask(folder, Request("extend", steps=10))
+    train(extended, "tiny")
+    (home.profiles / "tiny.toml").write_text(tiny(total_steps=90))
     train(home, "tiny")
-    (longer.profiles / "tiny.toml").write_text(
-        TINY.replace("total_steps = 80", "total_steps = 100")
-    )
-    train(longer, "tiny")
-    assert_same(final_state(home), final_state(longer))
+    assert_same(final_state(extended), final_state(home))
 
 
-def test_only_three_full_states_are_kept(home: Home) -> None:
-    train(home)
-    folder = training(home)
+def test_only_three_full_states_are_kept(eagerly_trained: Home) -> None:
+    folder = training(eagerly_trained)
     assert folder is not None
     kept = states(folder)
     assert len(kept) <= 3
@@ -244,21 +245,17 @@ def test_only_three_full_states_are_kept(home: Home) -> None:
 
 
 def test_a_budget_in_hours_is_measured_once_and_kept_when_it_resumes(home: Home) -> None:
-    text = TINY.replace("phase_1_steps = 60\ntotal_steps = 80", "hours = 0.004")
+    text = tiny(batch_size=1, validate_every=10, checkpoint_every=10)
+    text = text.replace("phase_1_steps = 60\ntotal_steps = 80", "hours = 0.002")
     (home.profiles / "hours.toml").write_text(text)
-
-    def stop(line: str) -> None:
-        if line.startswith("checkpoint_000020"):
-            os.kill(os.getpid(), signal.SIGTERM)
-
     with pytest.raises(MorpheneError, match="stopped at step"):
-        train(home, "hours", stop)
+        train(home, "hours", stop_at(10, signal.SIGTERM))
     folder = training(home)
     assert folder is not None
     schedule = folder.read().schedule
     assert schedule is not None and schedule.speed is not None
     assert schedule.speed.phase_1 > 0 and schedule.speed.phase_2 > 0
-    assert schedule.phase_1_steps % 20 == 0
+    assert schedule.phase_1_steps % 10 == 0
     lines: list[str] = []
     record = train(home, "hours", lines.append)
     assert record.schedule == schedule
@@ -267,24 +264,22 @@ def test_a_budget_in_hours_is_measured_once_and_kept_when_it_resumes(home: Home)
     assert {c.phase for c in record.checkpoints} == {1, 2}
 
 
-def test_a_damaged_manifest_makes_its_state_a_damaged_one(home: Home, tmp_path: Path) -> None:
-    interrupted(home)
-    folder = training(home)
+def test_a_damaged_manifest_makes_its_state_a_damaged_one(stopped: Home) -> None:
+    folder = training(stopped)
     assert folder is not None
     state_path(folder, 60).with_suffix(".json").write_text('{"step": 6')
     lines: list[str] = []
-    assert train(home, "tiny", lines.append).finished
+    assert train(stopped, "tiny", lines.append).finished
     assert "resuming from step 40" in lines
     assert any("state_000060.json is damaged" in line for line in lines)
 
 
-def test_a_request_that_was_obeyed_before_a_kill_is_not_obeyed_again(home: Home) -> None:
-    train(home, "tiny")
-    folder = training(home)
+def test_a_request_that_was_obeyed_before_a_kill_is_not_obeyed_again(trained_home: Home) -> None:
+    folder = training(trained_home)
     assert folder is not None
     request = Request("extend", steps=5)
     ask(folder, request)
-    assert train(home, "tiny").step == 85
+    assert train(trained_home, "tiny").step == 85
     ask(folder, request)  # its file, as a kill after its schedule was recorded leaves it
-    assert train(home, "tiny").step == 85
+    assert train(trained_home, "tiny").step == 85
     assert not folder.request.exists()

@@ -12,12 +12,13 @@ import pytest
 from morphene_core.home import Home
 from morphene_core.training import current_training
 from morphene_core.training.live import read_live
-from tests.killing import prepared
+from tests.conftest import tiny
 from tests.nvml_stand_in import Holder, NvmlStandIn, StandInGpu
 from tests.test_watchdogs import Run
 
 pytestmark = pytest.mark.slow
 
+NEEDS_GPU = tiny(requires_gpu="true", gpu_memory_gb=24)
 FULL = StandInGpu(total_gb=80, used_gb=78, holders=(Holder(4711, gb=77),))
 
 
@@ -28,18 +29,16 @@ def nvml(tmp_path: Path) -> NvmlStandIn:
 
 @pytest.fixture
 def started(
-    tiny_home: Home, nvml: NvmlStandIn, tmp_path: Path
+    prepared_home: Home, nvml: NvmlStandIn, tmp_path: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start `morphene run` with a profile that needs a GPU, and end it with the test."""
-    profile = tiny_home.profiles / "tiny.toml"
-    needs = "threads = 1\nrequires_gpu = true\ngpu_memory_gb = 24"
-    profile.write_text(profile.read_text().replace("threads = 1", needs))
+    (prepared_home.profiles / "tiny.toml").write_text(NEEDS_GPU)
     nvml.set(FULL)
     environment = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
     with (tmp_path / "output").open("wb") as output:
         process = subprocess.Popen(
             [Path(sys.executable).with_name("morphene"), "run", "pyroviolin", "--json"],
-            env=environment | nvml.environment | {"MORPHENE_HOME": str(tiny_home.path)},
+            env=environment | nvml.environment | {"MORPHENE_HOME": str(prepared_home.path)},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -56,19 +55,19 @@ def waiting_for(home: Home) -> str | None:
 
 
 def test_it_says_what_it_waits_for_goes_on_and_is_not_retried_where_torch_knows_no_gpu(
-    tiny_home: Home,
+    prepared_home: Home,
     nvml: NvmlStandIn,
     started: subprocess.Popen[bytes],
     wait_until: Callable[..., None],
 ) -> None:
-    wait_until(lambda: waiting_for(tiny_home) or started.poll() is not None, 180)
-    waiting = waiting_for(tiny_home)
+    wait_until(lambda: waiting_for(prepared_home) or started.poll() is not None, 180)
+    waiting = waiting_for(prepared_home)
     assert waiting is not None
     assert "2.0 of 80.0 GB free, the rest is held by process 4711" in waiting
     nvml.set(StandInGpu(total_gb=80, used_gb=20, uuid=FULL.uuid))
     assert started.wait(120) == 1
 
-    with dg.DagsterInstance.from_config(str(tiny_home.dagster)) as instance:
+    with dg.DagsterInstance.from_config(str(prepared_home.dagster)) as instance:
         entries = [e for run in instance.get_runs() for e in instance.all_logs(run.run_id)]
     messages = [entry.user_message for entry in entries]
     goes_on = "GPU 0 (Stand-in GPU), 60.0 of 80.0 GB free"
@@ -76,30 +75,26 @@ def test_it_says_what_it_waits_for_goes_on_and_is_not_retried_where_torch_knows_
     kinds = [entry.dagster_event.event_type for entry in entries if entry.dagster_event]
     assert kinds.count(dg.DagsterEventType.STEP_FAILURE) == 1
     assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in kinds
-    record = current_training(tiny_home.instrument("pyroviolin")).read()
+    record = current_training(prepared_home.instrument("pyroviolin")).read()
     assert record.attempts == 1
     assert record.failure and record.failure.startswith("Profile tiny needs a GPU, and torch ")
 
 
 def test_no_gpu_in_time_fails_once_and_leaves_the_training_that_there_is_the_current_one(
-    tiny_home: Home, nvml: NvmlStandIn, monkeypatch: pytest.MonkeyPatch
+    trained_home: Home, nvml: NvmlStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MORPHENE_HOME", str(tiny_home.path))
-    prepared(tiny_home, "tiny")
-    assert Run(tiny_home).success
-    paths = tiny_home.instrument("pyroviolin")
+    monkeypatch.setenv("MORPHENE_HOME", str(trained_home.path))
+    paths = trained_home.instrument("pyroviolin")
     current = paths.checkpoints.resolve()
 
     nvml.set(FULL)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     for name, value in nvml.environment.items():
         monkeypatch.setenv(name, value)
-    with tiny_home.settings.open("a") as file:
+    with trained_home.settings.open("a") as file:
         file.write("\n[queue]\ngpu_wait_minutes = 0.02\n")
-    profile = tiny_home.profiles / "tiny.toml"
-    needs = "threads = 1\nrequires_gpu = true\ngpu_memory_gb = 24"
-    profile.write_text(profile.read_text().replace("threads = 1", needs))
-    run = Run(tiny_home)
+    (trained_home.profiles / "tiny.toml").write_text(NEEDS_GPU)
+    run = Run(trained_home)
     assert run.failure.startswith("No GPU with 24.0 GB free within 0.02 minutes: GPU 0")
     assert "process 4711" in run.failure and "gpu_wait_minutes" in run.failure
     assert run.retries == 0

@@ -1,7 +1,6 @@
 """Runs whose death Dagster's retries have missed: they read it before the run was marked."""
 
 import time
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -12,12 +11,6 @@ from morphene_dagster import sensors
 from tests.queues import launched
 
 CURSOR = "EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE"
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> dg.DagsterInstance:
-    (tmp_path / "dagster.yaml").write_text("run_retries: {enabled: true, max_retries: 3}\n")
-    return dg.DagsterInstance.from_config(str(tmp_path))
 
 
 def died(instance: dg.DagsterInstance, seconds_ago: float) -> dg.DagsterRun:

@@ -23,7 +23,6 @@ from morphene_core.training.requests import Request, pending
 from morphene_core.training.schedule import Schedule, Speed
 from morphene_dagster.backfills import PRIORITIES, eligible, launch
 from morphene_dagster.cli import main
-from morphene_dagster.instance import instance_environment
 from morphene_dagster.queue import Entry, Queue
 from morphene_dagster.standing import (
     instrument_of,
@@ -32,7 +31,8 @@ from morphene_dagster.standing import (
     waiting,
 )
 from morphene_dagster.submit import submit
-from tests.queues import at_work, begun, collect, launched, small_home, trained
+from tests.conftest import tiny
+from tests.queues import at_work, begun, collect, launched, read, trained
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -41,22 +41,19 @@ STARTED = dg.DagsterRunStatus.STARTED
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    home = small_home(tmp_path)
-    monkeypatch.setenv("MORPHENE_HOME", str(home.path))
-    return home
-
-
-@pytest.fixture
-def instance(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    monkeypatch.setenv("DAGSTER_HOME", instance_environment(home)["DAGSTER_HOME"])
-    with dg.DagsterInstance.get() as instance:
-        yield instance
-
-
-@pytest.fixture
 def queue(instance: dg.DagsterInstance, home: Home) -> Queue:
     return Queue(instance, home)
+
+
+@pytest.fixture
+def command(instance: dg.DagsterInstance) -> Run:
+    """Run `morphene` in this process, and fail where a user would get a traceback."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        done = CliRunner().invoke(main, arguments, prog_name="morphene", catch_exceptions=False)
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+    return run
 
 
 @contextmanager
@@ -402,7 +399,7 @@ def test_a_training_of_another_profile_or_dataset_is_not_extended(home: Home, qu
 
 
 @pytest.mark.parametrize(
-    "command",
+    "words",
     [
         *(["queue"], ["trainings"], ["forecast"]),
         *(["queue", name] for name in ("add", "add-tier", "start", "status", "cancel", "pause")),
@@ -410,74 +407,74 @@ def test_a_training_of_another_profile_or_dataset_is_not_extended(home: Home, qu
     ],
     ids=" ".join,
 )
-def test_every_command_has_help_with_an_example(command: list[str]) -> None:
-    done = CliRunner().invoke(main, [*command, "--help"])
+def test_every_command_has_help_with_an_example(words: list[str]) -> None:
+    done = CliRunner().invoke(main, [*words, "--help"])
     assert done.exit_code == 0
     text = " ".join(done.output.split())
     assert "Example: " in text
 
 
 def test_the_status_is_json_for_programs_and_a_table_for_people(
-    home: Home, instance: dg.DagsterInstance, morphene: Run
+    home: Home, instance: dg.DagsterInstance, command: Run
 ) -> None:
     collect(home, 10)
     launched(instance, ELEVEN)
-    found = json.loads(morphene("queue", "status", "--json", home=home.path).stdout)
+    found = json.loads(command("queue", "status", "--json").stdout)
     states = {row["slug"]: row["state"] for row in found["entries"]}
     assert states == {ELEVEN.slug: "queued", TEN.slug: "ready"}
     assert found["paused"] is False
-    shown = morphene("queue", "status", home=home.path).stdout
+    shown = command("queue", "status").stdout
     assert "queued (1)" in shown
     assert "48 instruments without complete sources" in shown
-    everything = json.loads(morphene("queue", "status", "--all", "--json", home=home.path).stdout)
+    everything = json.loads(command("queue", "status", "--all", "--json").stdout)
     assert len(everything["entries"]) == 50
 
 
 def test_a_command_says_what_happens_next_and_an_error_is_one_line(
-    home: Home, morphene: Run
+    home: Home, command: Run
 ) -> None:
     collect(home, 10)
-    done = morphene("queue", "add", "--instrument", "pyroviolin", home=home.path)
+    done = command("queue", "add", "--instrument", "pyroviolin")
     assert done.stdout.startswith("Queued: pyroviolin.")
     assert "morphene queue start" in done.stdout
-    done = morphene("queue", "add", "-i", "10", "-i", "11", home=home.path)
+    done = command("queue", "add", "-i", "10", "-i", "11")
     assert done.returncode == 1
     assert done.stderr.startswith("Error: 10 Pyroviolin is there already")
-    done = morphene("queue", "add-tier", "experimental", home=home.path)
+    done = command("queue", "add-tier", "experimental")
     assert done.stdout.startswith("Nothing to queue.")
-    assert morphene("queue", "cancel", "10", home=home.path).returncode == 0
+    assert command("queue", "cancel", "10").returncode == 0
 
 
 @pytest.mark.parametrize(
     "arguments", [["pause"], ["resume"], ["pause", "10", "--all"], ["move", "10"], ["extend", "10"]]
 )
 def test_a_command_that_is_not_complete_is_refused(
-    home: Home, morphene: Run, arguments: list[str]
+    home: Home, command: Run, arguments: list[str]
 ) -> None:
-    done = morphene("queue", *arguments, home=home.path)
+    done = command("queue", *arguments)
     assert done.returncode == 2
 
 
-def test_a_pause_of_all_lasts_until_it_is_ended(home: Home, morphene: Run) -> None:
+def test_a_pause_of_all_lasts_until_it_is_ended(home: Home, morphene: Run, command: Run) -> None:
     assert "Nothing starts until" in morphene("queue", "pause", "--all", home=home.path).stdout
-    assert "Everything is paused" in morphene("queue", "status", home=home.path).stdout
-    assert "start again" in morphene("queue", "resume", "--all", home=home.path).stdout
-    assert "Everything is paused" not in morphene("queue", "status", home=home.path).stdout
+    assert "Everything is paused" in command("queue", "status").stdout
+    assert "start again" in command("queue", "resume", "--all").stdout
+    assert "Everything is paused" not in command("queue", "status").stdout
 
 
 def test_a_log_is_printed_and_followed(
-    home: Home, morphene: Run, wait_until: Callable[..., None]
+    home: Home, command: Run, wait_until: Callable[..., None]
 ) -> None:
-    done = morphene("queue", "logs", "10", home=home.path)
+    done = command("queue", "logs", "10")
     assert "has no training yet" in done.stderr
     folder = begun(home, TEN)
     log = home.instrument(TEN.slug).training_log(folder.path.name)
     log.parent.mkdir(parents=True)
     log.write_text("first line\n")
-    assert morphene("queue", "logs", "10", home=home.path).stdout == "first line\n"
-    command = [Path(sys.executable).with_name("morphene"), "queue", "logs", "10", "-f"]
+    assert command("queue", "logs", "10").stdout == "first line\n"
+    follow = [Path(sys.executable).with_name("morphene"), "queue", "logs", "10", "-f"]
     with subprocess.Popen(
-        command, env=os.environ | {"MORPHENE_HOME": str(home.path)}, stdout=subprocess.PIPE
+        follow, env=os.environ | {"MORPHENE_HOME": str(home.path)}, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == b"first line\n"
@@ -487,13 +484,13 @@ def test_a_log_is_printed_and_followed(
         process.terminate()
 
 
-def test_all_trainings_of_an_instrument_stand_side_by_side(home: Home, morphene: Run) -> None:
-    assert "was never trained" in morphene("trainings", "10", home=home.path).stdout
+def test_all_trainings_of_an_instrument_stand_side_by_side(home: Home, command: Run) -> None:
+    assert "was never trained" in command("trainings", "10").stdout
     demo = begun(home, TEN, "demo")
     demo.write(replace(demo.read(), seconds=1800.0, attempts=2, started="2026-01-01"))
     demo.losses.write_text("step,validation\n150,3.5\n151,\n300,1.25\n450,2.5\n")
     tiny = begun(home, TEN)
-    rows = json.loads(morphene("trainings", "10", "--json", home=home.path).stdout)
+    rows = json.loads(command("trainings", "10", "--json").stdout)
     assert [(row["id"], row["current"]) for row in rows] == [
         (demo.path.name, False),
         (tiny.path.name, True),
@@ -503,22 +500,25 @@ def test_all_trainings_of_an_instrument_stand_side_by_side(home: Home, morphene:
     assert distances == [3.5, 2.5, 1.25]
     assert (first["hours"], first["attempts"], first["state"]) == (0.5, 2, "stopped")
     assert (first["phase_1_steps"], first["total_steps"]) == (750, 1050)
-    assert "current" in morphene("trainings", "10", home=home.path).stdout
+    assert "current" in command("trainings", "10").stdout
 
 
 # For real.
 
+# Too long to end by itself.
+LONG = {"phase_1_steps": 100_000, "total_steps": 200_000, "checkpoint_every": 1000}
+
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("hurried")
 def test_a_running_training_is_stopped_from_another_process_and_goes_on_where_it_stopped(
-    tiny_home: Home, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., None]
+    prepared_home: Home, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., None]
 ) -> None:
-    profile = tiny_home.profiles / "tiny.toml"
-    text = profile.read_text().replace("= 60", "= 100000").replace("= 80", "= 200000")
-    profile.write_text(text)
-    paths = tiny_home.instrument(TEN.slug)
-    with at_work(tiny_home, monkeypatch) as instance:
-        queue = Queue(instance, tiny_home)
+    (prepared_home.profiles / "tiny.toml").write_text(tiny(**LONG))
+    paths = prepared_home.instrument(TEN.slug)
+    with at_work(prepared_home, monkeypatch) as instance:
+        read(instance, TEN)
+        queue = Queue(instance, prepared_home)
 
         def trains_past(step: int) -> bool:
             found = entry(queue)
@@ -526,20 +526,20 @@ def test_a_running_training_is_stopped_from_another_process_and_goes_on_where_it
             return found.state == "running" and (found.step or 0) > step
 
         queue.add([TEN])
-        wait_until(lambda: trains_past(20), 240)
+        wait_until(lambda: trains_past(20), 240, every=0.5)
         assert queue.pause_all() == [TEN.slug]
         folder = current_training(paths)
         assert not is_running(folder)
         stopped = folder.read()
         assert stopped.step > 20
-        wait_until(lambda: entry(queue).position == 1, 90)
+        wait_until(lambda: entry(queue).position == 1, 90, every=0.5)
         assert queue.resume_all() == []
-        wait_until(lambda: trains_past(stopped.step), 120)
+        wait_until(lambda: trains_past(stopped.step), 120, every=0.5)
         assert folder.read().attempts == 2
         queue.pause(TEN)
         assert entry(queue).state == "paused"
         queue.resume(TEN)
-        wait_until(lambda: entry(queue).state == "running", 120)
+        wait_until(lambda: entry(queue).state == "running", 120, every=0.5)
         queue.cancel(TEN)  # while it is starting
         assert entry(queue).state == "cancelled"
         assert paths.training_log(folder.path.name).exists()
@@ -547,26 +547,23 @@ def test_a_running_training_is_stopped_from_another_process_and_goes_on_where_it
 
 @pytest.mark.slow
 def test_a_training_is_finished_early_and_when_it_is_extended_it_goes_on_from_its_end(
-    tiny_home: Home, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., None]
+    prepared_home: Home, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., None]
 ) -> None:
-    profile = tiny_home.profiles / "tiny.toml"
-    text = profile.read_text().replace("= 60", "= 100000\nfinish_share = 0.0005")
-    profile.write_text(text.replace("= 80", "= 200000"))
-    with at_work(tiny_home, monkeypatch) as instance:
-        queue = Queue(instance, tiny_home)
-        prepared = submit(instance, "prepare", TEN.slug)
-        wait_until(lambda: is_done(instance, prepared), 120)
+    (prepared_home.profiles / "tiny.toml").write_text(tiny(**LONG, finish_share=0.0002))
+    with at_work(prepared_home, monkeypatch) as instance:
+        read(instance, TEN)
+        queue = Queue(instance, prepared_home)
         submit(instance, "train", TEN.slug)
-        wait_until(lambda: (entry(queue).step or 0) > 20, 120)
+        wait_until(lambda: (entry(queue).step or 0) > 20, 120, every=0.5)
         assert queue.finish(TEN)
-        wait_until(lambda: entry(queue).state == "trained", 120)
-        folder = current_training(tiny_home.instrument(TEN.slug))
+        wait_until(lambda: entry(queue).state == "trained", 120, every=0.5)
+        folder = current_training(prepared_home.instrument(TEN.slug))
         first = folder.read()
         assert first.schedule
-        assert first.step == first.schedule.total_steps == first.schedule.phase_1_steps + 50
+        assert first.step == first.schedule.total_steps == first.schedule.phase_1_steps + 20
         assert queue.extend(TEN, steps=10, hours=None) == 10
         assert entry(queue).state in ("queued", "running")
-        wait_until(lambda: entry(queue).state == "trained", 120)
+        wait_until(lambda: entry(queue).state == "trained", 120, every=0.5)
         second = folder.read()
         assert second.schedule
         assert second.step == second.schedule.total_steps == first.step + 10
@@ -574,10 +571,3 @@ def test_a_training_is_finished_early_and_when_it_is_extended_it_goes_on_from_it
             "finished early",
             "extended",
         ]
-
-
-def is_done(instance: dg.DagsterInstance, run_id: str) -> bool:
-    run = instance.get_run_by_id(run_id)
-    assert run
-    assert run.status is not dg.DagsterRunStatus.FAILURE
-    return run.is_success

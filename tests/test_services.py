@@ -16,18 +16,18 @@ import pytest
 
 from morphene_core.files import locked
 from morphene_core.home import Home
+from morphene_core.instruments import get_poc_instrument
 from morphene_core.training import TrainingRecord, current_training
 from morphene_core.training.live import is_running
 from morphene_dagster.instance import GPU_POOL, instance_environment, set_pool_limits
 from morphene_dagster.services import running
 from morphene_dagster.submit import submit
-from tests.conftest import TINY
-from tests.killing import newest_step, prepared
+from tests.conftest import tiny
+from tests.killing import newest_step
+from tests.queues import read
 from tests.test_restart import kill_everything, processes
 
-LONG = TINY.replace("phase_1_steps = 60", "phase_1_steps = 4000").replace(
-    "total_steps = 80", "total_steps = 5000"
-)
+LONG = tiny(phase_1_steps=4000, total_steps=5000, checkpoint_every=4000)
 
 
 def limits(instance: dg.DagsterInstance) -> dict[str, int]:
@@ -111,14 +111,13 @@ class Services:
 
 
 @pytest.fixture
-def up(tiny_home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    (tiny_home.profiles / "tiny.toml").write_text(LONG)
-    prepared(tiny_home, "tiny")
-    monkeypatch.setenv("MORPHENE_HOME", str(tiny_home.path))
-    monkeypatch.setenv("DAGSTER_HOME", instance_environment(tiny_home)["DAGSTER_HOME"])
-    services = Services(tiny_home)
+def up(prepared_home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    (prepared_home.profiles / "tiny.toml").write_text(LONG)
+    monkeypatch.setenv("MORPHENE_HOME", str(prepared_home.path))
+    monkeypatch.setenv("DAGSTER_HOME", instance_environment(prepared_home)["DAGSTER_HOME"])
+    services = Services(prepared_home)
     yield services
-    kill_everything(tiny_home)
+    kill_everything(prepared_home)
 
 
 def record(home: Home) -> TrainingRecord:
@@ -130,8 +129,9 @@ def test_a_training_outlives_a_reload_goes_on_after_a_restart_and_leaves_no_orph
     up: Services, wait_until: Callable[..., None]
 ) -> None:
     home = up.home
-    up.start()
     with dg.DagsterInstance.get() as instance:
+        read(instance, get_poc_instrument())
+        up.start()
         run_id = submit(instance, "train", "pyroviolin")
         wait_until(lambda: newest_step(home) > 0, 120)
 
@@ -143,7 +143,7 @@ def test_a_training_outlives_a_reload_goes_on_after_a_restart_and_leaves_no_orph
         assert f"http://127.0.0.1:{up.port}" in again.stdout
 
         up.reload_definitions()
-        time.sleep(15)  # two rounds of Dagster's run monitoring and more
+        time.sleep(12)  # two rounds of Dagster's run monitoring and more
         run = instance.get_run_by_id(run_id)
         assert run and run.status is dg.DagsterRunStatus.STARTED
         assert record(home).attempts == 1

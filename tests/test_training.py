@@ -16,7 +16,7 @@ from morphene_core.audio.wav import write_wav
 from morphene_core.dataset import DatasetRecord
 from morphene_core.errors import InputError, MorpheneError
 from morphene_core.files import read_json, write_json
-from morphene_core.home import ROLES, Home
+from morphene_core.home import Home
 from morphene_core.playback import StreamingModel
 from morphene_core.profiles import Profile, load_profile
 from morphene_core.rave import dataset as rave_dataset
@@ -280,16 +280,12 @@ def test_the_production_model_is_raves_v2_at_full_size_and_plays(tmp_path: Path)
 
 
 def test_a_dataset_of_other_audio_than_is_prepared_now_is_not_trained(
-    tiny_home: Home, profile: Profile
+    prepared_home: Home,
 ) -> None:
-    paths = tiny_home.instrument("pyroviolin")
-    for role in ROLES:
-        stages.register(paths, role)
-        stages.prepare(paths, role)
-    stages.preprocess(paths, profile)
+    paths = prepared_home.instrument("pyroviolin")
     (paths.sources("nonmusical") / "fire_embers.wav").unlink()
     stages.register(paths, "nonmusical")
     stages.prepare(paths, "nonmusical")
     with pytest.raises(InputError, match="materialize `preprocessed_db` first"):
-        stages.train(paths, profile)
+        stages.train(paths, load_profile("tiny", prepared_home.profiles))
     assert not paths.models.exists()

@@ -2,7 +2,6 @@
 
 import math
 import os
-import shutil
 import signal
 import threading
 import time
@@ -23,7 +22,7 @@ from morphene_core.training.watchdogs import POLICIES, DiscriminatorWatch
 from morphene_dagster.assets import checkpoints
 from morphene_dagster.resources import Project, Workers
 from tests.conftest import TINY
-from tests.killing import newest_step, prepared
+from tests.killing import newest_step
 
 LIMITS = Watchdogs()
 
@@ -55,19 +54,18 @@ def test_going_back_leaves_the_last_state_that_passed_its_validation(tmp_path: P
     ]
 
 
-@pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory, make_tiny_home: Callable[[Path], Home]) -> Home:
-    """A project folder with a dataset, made once; the tests work on copies."""
-    home = make_tiny_home(tmp_path_factory.mktemp("ready"))
-    prepared(home, "tiny")
-    return home
+@pytest.fixture
+def home(prepared_home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A project folder with a dataset and no training."""
+    monkeypatch.setenv("MORPHENE_HOME", str(prepared_home.path))
+    return prepared_home
 
 
 @pytest.fixture
-def home(ready: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    shutil.copytree(ready.path, tmp_path / "copy", symlinks=True)
-    monkeypatch.setenv("MORPHENE_HOME", str(tmp_path / "copy"))
-    return Home(tmp_path / "copy")
+def trained(trained_home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A project folder with a finished training of 80 steps."""
+    monkeypatch.setenv("MORPHENE_HOME", str(trained_home.path))
+    return trained_home
 
 
 Change = tuple[str, str]
@@ -200,12 +198,10 @@ def _break(state: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_after_going_back_to_the_last_good_state_the_training_ends_well(home: Home) -> None:
-    profile(home)
-    assert Run(home).success
-    edit_newest_state(home, _break)
-    go_on(home, 20)
-    run = Run(home)
+def test_after_going_back_to_the_last_good_state_the_training_ends_well(trained: Home) -> None:
+    edit_newest_state(trained, _break)
+    go_on(trained, 20)
+    run = Run(trained)
     assert run.success, run.failure
     (rollback,) = run.record.rollbacks
     assert (rollback["watchdog"], rollback["to"]) == ("non-finite losses or weights", 60)
@@ -223,19 +219,24 @@ def _silence(state: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_a_model_that_falls_silent_is_stopped(home: Home) -> None:
-    profile(home)
-    assert Run(home).success
-    edit_newest_state(home, _silence)
-    go_on(home, 20)
-    run = Run(home)
+def test_a_model_that_falls_silent_is_stopped(trained: Home) -> None:
+    edit_newest_state(trained, _silence)
+    go_on(trained, 20)
+    run = Run(trained)
     assert not run.success and run.retries == 0
     assert "silent output" in run.failure and "dB below" in run.failure
 
 
 @pytest.mark.slow
 def test_a_discriminator_that_loses_outright_is_a_warning_in_the_ui(home: Home) -> None:
-    profile(home, ("phase_1_steps", "20"), ("total_steps", "260"), ("checkpoint_every", "130"))
+    profile(
+        home,
+        ("batch_size", "1"),
+        ("phase_1_steps", "10"),
+        ("total_steps", "220"),  # it is not judged before the 200th batch that it has seen
+        ("checkpoint_every", "220"),
+        ("validate_every", "220"),
+    )
     run = Run(home)
     assert run.success
     assert run.says("Warning: discriminator: it loses outright")
@@ -278,11 +279,12 @@ def test_a_hung_data_loader_ends_the_trainer_which_goes_on_from_its_newest_state
     profile(
         home,
         ("workers", "1"),
+        ("batch_size", "1"),
         ("state_minutes", "0.01"),
         ("phase_1_steps", "300"),
-        ("total_steps", "400"),
-        ("checkpoint_every", "100"),
-        ("validate_every", "100"),
+        ("total_steps", "310"),
+        ("checkpoint_every", "310"),
+        ("validate_every", "310"),
         ("stall_minutes", "0.2"),
     )
     stopped: list[int] = []
@@ -295,4 +297,4 @@ def test_a_hung_data_loader_ends_the_trainer_which_goes_on_from_its_newest_state
     assert run.retries == 1
     assert run.says("no progress: nothing was finished for 0.2 minutes")
     assert run.says("resuming from step")
-    assert (run.record.step, run.record.attempts) == (400, 2)
+    assert (run.record.step, run.record.attempts) == (310, 2)
