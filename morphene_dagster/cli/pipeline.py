@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from morphene_core.home import Home
     from morphene_dagster.launch import Outcome
 
+_PORT_SECONDS = 4.0
+
 # What the demo's steps take on two cores, in seconds, measured; for an estimate of the whole.
 DEMO_SECONDS = {
     "musical_source": 2.0,
@@ -181,18 +183,24 @@ def _serve(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
 
 
 def _require_free(port: int, remedy: str) -> None:
+    """See to it that a port can be used, by then: services that were killed take seconds to go."""
     import socket
 
     from morphene_core.errors import InputError
 
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise InputError(
-                f"Port {port} is taken (another `morphene up` or `listen`?). {remedy}."
-            ) from error
+    deadline = time.monotonic() + _PORT_SECONDS
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise InputError(
+                        f"Port {port} is taken (another `morphene up` or `listen`?). {remedy}."
+                    ) from error
+        time.sleep(0.2)
 
 
 def _require_success(outcome: "Outcome", console: "Console", again: str) -> None:
