@@ -216,12 +216,13 @@ def test_a_backfill_prepares_in_one_run_and_trains_in_another_that_alone_takes_a
         assert not is_training(preparation)
         instance.event_log_storage.set_concurrency_slots("gpu", 1)
         wait_until(lambda: standings(instance)["pyroviolin"].state == "trained", 180, every=0.5)
-        chosen = dg.AssetKey("selected_checkpoint")  # by the audit, which comes by itself
+        made = dg.AssetKey("final_model")  # after audit and selection, all by itself
         wait_until(
-            lambda: "pyroviolin" in instance.get_materialized_partitions(chosen), 180, every=0.5
+            lambda: "pyroviolin" in instance.get_materialized_partitions(made), 240, every=0.5
         )
         log = notices_log(tiny_home)
         wait_until(lambda: log.exists() and "ready to be listened to" in log.read_text(), 90)
+        wait_until(lambda: all(run.is_finished for run in instance.get_runs()), 60, every=0.5)
         assert {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
 
 

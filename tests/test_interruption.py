@@ -13,10 +13,13 @@ import pytest
 import torch
 
 from morphene_core.home import Home
+from morphene_core.instruments import get_poc_instrument
 from morphene_core.training import TrainingFolder
 from morphene_core.training.states import state_path
+from morphene_dagster.instance import instance_environment
 from tests.conftest import tiny
 from tests.killing import newest_step, training
+from tests.queues import read
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +39,9 @@ LONG = tiny(
 def home(prepared_home: Home) -> Home:
     """Return a project folder that is prepared for a training that takes a while."""
     (prepared_home.profiles / "tiny.toml").write_text(LONG)
+    dagster = instance_environment(prepared_home)["DAGSTER_HOME"]
+    with dg.DagsterInstance.from_config(dagster) as instance:
+        read(instance, get_poc_instrument())
     return prepared_home
 
 

@@ -281,10 +281,10 @@ def test_a_hung_data_loader_ends_the_trainer_which_goes_on_from_its_newest_state
         ("workers", "1"),
         ("batch_size", "1"),
         ("state_minutes", "0.01"),
-        ("phase_1_steps", "300"),
-        ("total_steps", "310"),
-        ("checkpoint_every", "310"),
-        ("validate_every", "310"),
+        ("phase_1_steps", "200"),
+        ("total_steps", "210"),
+        ("checkpoint_every", "210"),
+        ("validate_every", "210"),
         ("stall_minutes", "0.2"),
     )
     stopped: list[int] = []
@@ -297,4 +297,4 @@ def test_a_hung_data_loader_ends_the_trainer_which_goes_on_from_its_newest_state
     assert run.retries == 1
     assert run.says("no progress: nothing was finished for 0.2 minutes")
     assert run.says("resuming from step")
-    assert (run.record.step, run.record.attempts) == (310, 2)
+    assert (run.record.step, run.record.attempts) == (210, 2)
