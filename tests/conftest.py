@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -66,6 +67,12 @@ def tiny(**values: object) -> str:
         if not known:
             text = text.replace("[training]", f"[training]\n{line}")
     return text
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def copied_home(home: Home, folder: Path) -> Home:

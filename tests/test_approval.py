@@ -1,7 +1,6 @@
 """A verdict in the listening room of `morphene up`, and what becomes of it in Dagster."""
 
 import shutil
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from morphene_core.selection import read_selection
 from morphene_core.training import current_training
 from morphene_dagster.standing import why_failed
 from tests.browser import browser, picture
+from tests.conftest import free_port
 from tests.test_ui import Server, served
 
 pytestmark = pytest.mark.slow
@@ -37,8 +37,7 @@ def home(demo: Home, tmp_path: Path) -> Home:
     training = read_json(record)
     training["profile"]["approval_required"] = True
     write_json(record, training)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     text = home.settings.read_text()
     home.settings.write_text(f"{text}\n[listening]\nport = {port}\n")
     return home

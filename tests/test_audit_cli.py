@@ -15,6 +15,7 @@ from morphene_core.selection import read_choices, read_selection, select_checkpo
 from morphene_core.training import TrainingFolder
 from morphene_core.verdicts import Verdict, record_verdict
 from morphene_dagster.cli import main
+from tests.conftest import free_port
 from tests.constructed import BUILT_IN, a_training, an_audit
 
 Do = Callable[..., Result]
@@ -128,9 +129,7 @@ def test_a_port_that_is_taken_is_said_with_the_remedy(home: Home, do: Do) -> Non
         assert done.exit_code == 1 and "--port" in done.output
         settings = home.settings.read_text()
         home.settings.write_text(f"{settings}\n[listening]\nport = {port}\n")
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            free = probe.getsockname()[1]
-        up = do("up", "--port", free)
+        up = do("up", "--port", free_port())
         assert up.exit_code == 1 and "It is the listening room's" in up.output
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,7 +23,7 @@ from morphene_dagster.backfills import launch
 from morphene_dagster.instance import AUDIT_POOL, instance_environment
 from morphene_dagster.services import running
 from morphene_dagster.submit import submit
-from tests.conftest import tiny
+from tests.conftest import free_port, tiny
 from tests.killing import copied
 from tests.queues import read
 
@@ -48,7 +47,8 @@ def home(prepared_home: Home) -> Home:
     """A project folder of twelve instruments with the same recordings, two trainings at a time."""
     home = prepared_home
     (home.profiles / "tiny.toml").write_text(LONGER)
-    home.settings.write_text(home.settings.read_text() + "\n[queue]\ngpus = 2\n")
+    with home.settings.open("a") as settings:
+        settings.write(f"\n[queue]\ngpus = 2\n\n[listening]\nport = {free_port()}\n")
     copied(home, [i.slug for i in CHOSEN if i.slug != "pyroviolin"])
     return home
 
@@ -60,10 +60,8 @@ def up(home: Home, instance: dg.DagsterInstance, wait_until: Callable[..., None]
     Audits, which would follow each training by themselves, stay in the queue: they are slow, and
     hold no GPU slot.
     """
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
     with (home.path / "up.log").open("ab") as log:
-        command = [Path(sys.executable).with_name("morphene"), "up", "--port", str(port)]
+        command = [Path(sys.executable).with_name("morphene"), "up", "--port", str(free_port())]
         process = subprocess.Popen(
             command, env=os.environ | {"MORPHENE_HOME": str(home.path)}, stdout=log, stderr=log
         )

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,7 +21,7 @@ from morphene_core.training.live import is_running
 from morphene_dagster.instance import GPU_POOL, instance_environment, set_pool_limits
 from morphene_dagster.services import running
 from morphene_dagster.submit import submit
-from tests.conftest import tiny
+from tests.conftest import free_port, tiny
 from tests.killing import newest_step
 from tests.queues import read
 from tests.test_restart import kill_everything, processes
@@ -73,8 +72,7 @@ class Services:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
@@ -113,6 +111,8 @@ class Services:
 @pytest.fixture
 def up(prepared_home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     (prepared_home.profiles / "tiny.toml").write_text(LONG)
+    with prepared_home.settings.open("a") as settings:
+        settings.write(f"\n[listening]\nport = {free_port()}\n")
     monkeypatch.setenv("MORPHENE_HOME", str(prepared_home.path))
     monkeypatch.setenv("DAGSTER_HOME", instance_environment(prepared_home)["DAGSTER_HOME"])
     services = Services(prepared_home)

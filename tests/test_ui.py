@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -25,6 +24,7 @@ from morphene_core.sources.manifest import read_manifest
 from morphene_core.synthesis import fire_takes
 from morphene_core.training import current_training
 from morphene_core.training.states import states
+from tests.conftest import free_port
 from tests.killing import copied, prepared
 
 pytestmark = pytest.mark.slow
@@ -105,8 +105,10 @@ class Server:
 @contextmanager
 def served(home: Home, wait_until: Callable[..., None]) -> Iterator[Server]:
     """Run `morphene up` on a project folder."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
+    if "\n[listening]" not in home.settings.read_text():
+        with home.settings.open("a") as settings:
+            settings.write(f"\n[listening]\nport = {free_port()}\n")
     with (home.path / "up.log").open("wb") as output:
         process = subprocess.Popen(
             [Path(sys.executable).with_name("morphene"), "up", "--port", str(port)],
