@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.pipes.utils import PipesFileMessageReader
+from dagster._utils.interrupts import capture_interrupts, pop_captured_interrupt
 
 from morphene_core.home import Home
 
@@ -59,15 +61,24 @@ def run_worker(
         )
         taken = 0
         try:
-            while process.poll() is None:
-                taken = _take_new(session, taken, take)
-                time.sleep(_POLL_SECONDS)
+            # An interrupt raised within a callback of the database's would be lost in Python.
+            with capture_interrupts():
+                while process.poll() is None:
+                    taken = _take_new(session, taken, take)
+                    _raise_if_interrupted()
+                    time.sleep(_POLL_SECONDS)
+                _raise_if_interrupted()
         except BaseException:  # a cancel; or an error of ours, after which nobody would follow it
             context.log.info("The worker process is asked to stop.")
             _stop(process)
             raise
     _take_new(session, taken, take)
     return process.returncode
+
+
+def _raise_if_interrupted() -> None:
+    if pop_captured_interrupt():
+        raise DagsterExecutionInterruptedError
 
 
 def _sweep(folder: Path) -> None:
