@@ -52,9 +52,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         with _room_for(path):
             yield temporary
-            _sync(temporary)
+            sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)  # the name, too, outlives a loss of power
+        sync(path.parent)  # the name, too, outlives a loss of power
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -92,7 +92,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield temporary
             for file in temporary.rglob("*"):
                 if file.is_file():
-                    _sync(file)
+                    sync(file)
         _take_place(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -199,7 +199,8 @@ def _room_for(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file's contents, or the names in a folder, on the disk when this returns."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from morphene_core.errors import MorpheneError
-from morphene_core.files import locked
+from morphene_core.files import locked, sync
 
 _WAIT_SECONDS = 30.0
 
@@ -83,17 +83,9 @@ def _write(path: Path, line: bytes) -> None:
     finally:
         os.close(descriptor)
     if is_new:
-        _sync_folder(path.parent)  # the name, too, outlives a loss of power
+        sync(path.parent)  # the name, too, outlives a loss of power
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
