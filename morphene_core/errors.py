@@ -11,3 +11,7 @@ class MorpheneError(Exception):
 
 class InputError(MorpheneError):
     """What was given is wrong (a file, a setting, a profile). Trying again changes nothing."""
+
+
+DAMAGED = (MorpheneError, OSError, ValueError, TypeError, KeyError, AttributeError)
+"""What reading a damaged record may raise, for those that pass it over and go on with others."""

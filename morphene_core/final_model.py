@@ -53,3 +53,11 @@ def read_final_model(path: Path) -> FinalModel | None:
     """Return the record of an exported model, or None if there is none."""
     record = path.with_suffix(".json")
     return FinalModel(**read_json(record)) if record.exists() and path.exists() else None
+
+
+def export_of(
+    paths: InstrumentPaths, training: str, step: int, checkpoint_sha256: str
+) -> FinalModel | None:
+    """Return the record of a checkpoint's export, or None if this very file is not exported."""
+    model = read_final_model(model_path(paths, training, step))
+    return model if model and model.checkpoint_sha256 == checkpoint_sha256 else None

@@ -34,8 +34,8 @@ from morphene_core.errors import InputError
 from morphene_core.files import atomic_folder, locked, point_link, sha256, sweep_folders
 from morphene_core.final_model import (
     FinalModel,
+    export_of,
     model_path,
-    read_final_model,
     write_final_model,
 )
 from morphene_core.home import ROLES, Home, InstrumentPaths, Role
@@ -240,8 +240,8 @@ def export(paths: InstrumentPaths, report: Report = silent) -> FinalModel:
     folder = current_training(paths)
     training, selection = folder.read(), read_selection(folder)
     path = model_path(paths, training.id, selection.step)
-    done = read_final_model(path)
-    if done and done.checkpoint_sha256 == selection.checkpoint_sha256:
+    done = export_of(paths, training.id, selection.step, selection.checkpoint_sha256)
+    if done:
         report("the export is up to date")
         return done
     from morphene_core.audio.wav import read_mono
@@ -306,8 +306,8 @@ def deliver(paths: InstrumentPaths, report: Report = silent) -> dict[str, object
     require_approval(approved, paths.slug)
     audit = read_audit(folder, selection.step)
     path = model_path(paths, training.id, selection.step)
-    model = read_final_model(path)
-    if not (audit and model and model.checkpoint_sha256 == selection.checkpoint_sha256):
+    model = export_of(paths, training.id, selection.step, selection.checkpoint_sha256)
+    if not (audit and model):
         raise InputError(
             f"{path} is missing or not the selected checkpoint's: materialize `final_model` first."
         )

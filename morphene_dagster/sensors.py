@@ -10,8 +10,8 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, WILL_RETRY_TAG
 
 from morphene_core.audits import unaudited_steps
-from morphene_core.errors import MorpheneError
-from morphene_core.final_model import model_path, read_final_model
+from morphene_core.errors import DAMAGED, MorpheneError
+from morphene_core.final_model import export_of
 from morphene_core.home import ROLES, Home, InstrumentPaths, Role
 from morphene_core.instruments import ALL_INSTRUMENTS, Instrument, get_instrument
 from morphene_core.notices import notify
@@ -41,7 +41,6 @@ _MUSICALITY = dg.AssetCheckKey(_DELIVERY, "musicality")
 _AUDITED_AFTER_SECONDS = 60.0
 _RETRIES_CURSOR = "EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE"
 _TRIES = 3
-_DAMAGED = (MorpheneError, OSError, ValueError, TypeError, KeyError, AttributeError)
 _AT_ONCE = 50  # events that a tick looks at
 
 
@@ -200,7 +199,7 @@ def _waiting_for_audit(folder: TrainingFolder) -> list[int]:
         if folder.read().finished:
             return []
         return [step for step in unaudited_steps(folder) if _has_settled(folder, step)]
-    except _DAMAGED:  # one instrument stops no other
+    except DAMAGED:  # one instrument stops no other
         return []
 
 
@@ -228,12 +227,10 @@ def new_selections(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     for record in _news(context, _SELECTED):
         cursor = str(record.storage_id)
         slug = record.partition_key
-        if slug and _waits_for_export(Home.resolve().instrument(slug)):
-            # Whoever selected may have asked for the export already, as `morphene run` does.
-            planned = _planned(context.instance, _FINAL_MODEL, slug)
-            if planned is None or planned < record.storage_id:
-                key = f"{slug} {cursor}"
-                requests.append(dg.RunRequest(key, partition_key=slug, job_name="export"))
+        waits = slug and _waits_for_export(Home.resolve().instrument(slug))
+        if slug and waits and not _asked_for_since(context.instance, _FINAL_MODEL, record):
+            key = f"{slug} {cursor}"
+            requests.append(dg.RunRequest(key, partition_key=slug, job_name="export"))
     return dg.SensorResult(requests, cursor=cursor)
 
 
@@ -253,7 +250,7 @@ def listeners(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     for paths, folder in _trained(Home.resolve()):
         try:
             requests += _decided(paths, folder, known.setdefault(paths.slug, {}))
-        except _DAMAGED as error:  # one instrument stops no other
+        except DAMAGED as error:  # one instrument stops no other
             context.log.warning(f"{paths.slug}: {error}")
     return dg.SensorResult(requests, cursor=json.dumps(known))
 
@@ -316,15 +313,15 @@ def _waits_for_export(paths: InstrumentPaths) -> bool:
     try:
         folder = current_training(paths)
         return folder.selection.exists() and not _is_exported(paths, folder)
-    except _DAMAGED:  # the run that reads it says what is wrong
+    except DAMAGED:  # the run that reads it says what is wrong
         return False
 
 
 def _is_exported(paths: InstrumentPaths, folder: TrainingFolder) -> bool:
     """Whether the selected checkpoint of a training is exported."""
     selection = read_selection(folder)
-    model = read_final_model(model_path(paths, folder.path.name, selection.step))
-    return model is not None and model.checkpoint_sha256 == selection.checkpoint_sha256
+    step, sha256 = selection.step, selection.checkpoint_sha256
+    return export_of(paths, folder.path.name, step, sha256) is not None
 
 
 @dg.sensor(
@@ -338,11 +335,7 @@ def finished_trainings(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     for record in _news(context, CHECKPOINTS):
         cursor = str(record.storage_id)
         slug = record.partition_key
-        if not slug:
-            continue
-        # Whoever trained may have asked for the audit already, as `morphene run` does.
-        planned = _planned(context.instance, _SELECTED, slug)
-        if planned is None or planned < record.storage_id:
+        if slug and not _asked_for_since(context.instance, _SELECTED, record):
             requests.append(dg.RunRequest(f"{slug} {cursor}", partition_key=slug, job_name="audit"))
     return dg.SensorResult(requests, cursor=cursor)
 
@@ -426,10 +419,17 @@ def _what_failed(run: dg.DagsterRun, slug: str) -> tuple[str, str]:
     return f"{run.job_name} failed", f"See run {run.run_id[:8]} in the UI."
 
 
-def _planned(instance: dg.DagsterInstance, asset: dg.AssetKey, slug: str) -> int | None:
-    """Return the place in the event log where an asset was last planned to be made, if ever."""
-    found = instance.event_log_storage.get_latest_planned_materialization_info(asset, slug)
-    return found.storage_id if found else None
+def _asked_for_since(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, record: dg.EventLogRecord
+) -> bool:
+    """Whether a run that makes an asset was launched since an event of the same instrument.
+
+    Whoever trained or selected may have launched what follows as well, as `morphene run` does.
+    """
+    planned = instance.event_log_storage.get_latest_planned_materialization_info(
+        asset, record.partition_key
+    )
+    return planned is not None and planned.storage_id > record.storage_id
 
 
 def _news(context: dg.SensorEvaluationContext, asset: dg.AssetKey) -> Iterator[dg.EventLogRecord]:

@@ -13,12 +13,10 @@ from morphene_core.audits import RENDER_NAMES
 from morphene_core.home import ROLES, Home, InstrumentPaths, Role
 from morphene_core.instruments import get_instrument
 from morphene_core.listening.answers import HttpError
+from morphene_core.sections import SECTIONS
 from morphene_core.sources.listing import is_text, source_paths
 from morphene_core.sources.register import SourceFile, load_register
 from morphene_core.training import TrainingFolder
-
-EXPORT_NAMES = ("musical_recon", "nonmusical_recon", "morph_sweep")
-"""What is rendered of an exported .ts."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 
@@ -80,7 +78,7 @@ def export_file(home: Home, slug: str, stem: str, name: str) -> Path:
     Raises:
         HttpError: there is none.
     """
-    if name not in EXPORT_NAMES or not _is_name(stem):
+    if name not in SECTIONS or not _is_name(stem):
         raise HttpError(404, f"An export has no render {name[:80]!r}.")
     return _within(instrument_paths(home, slug).exports / stem, f"{name}.wav")
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from morphene_core.errors import MorpheneError
+from morphene_core.errors import DAMAGED
 from morphene_core.files import read_json
-from morphene_core.final_model import model_path, read_final_model
+from morphene_core.final_model import export_of
 from morphene_core.home import ROLES, InstrumentPaths
 from morphene_core.selection import Selection, read_selection
-from morphene_core.training import TrainingFolder, TrainingRecord
+from morphene_core.training import TrainingFolder
 from morphene_core.training.live import is_running, read_live
 from morphene_core.verdicts import Verdict, verdict_on
 
@@ -17,10 +17,6 @@ State = Literal[
     "approved", "rejected", "delivered",
 ]  # fmt: skip
 """From nothing to a delivery; "training" while a trainer runs."""
-
-
-DAMAGED = (MorpheneError, OSError, ValueError, TypeError, KeyError, AttributeError)
-"""What reading a damaged file may raise."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +109,9 @@ def _standing(paths: InstrumentPaths) -> Standing:
     audited = sum((folder.audit_path(c.step) / "metrics.json").exists() for c in record.checkpoints)
     live, selection = running(folder), selection_of(folder)
     verdict = verdict_on(paths, selection.checkpoint_sha256) if selection else None
-    exported = selection is not None and _is_exported(paths, record, selection)
+    exported = selection is not None and bool(
+        export_of(paths, record.id, selection.step, selection.checkpoint_sha256)
+    )
     state: State = "audited" if audited else "trained"
     if live:
         state = "training"
@@ -136,11 +134,6 @@ def _selected(
     if verdict:
         return "approved"
     return "exported" if exported else "selected"
-
-
-def _is_exported(paths: InstrumentPaths, record: TrainingRecord, selection: Selection) -> bool:
-    model = read_final_model(model_path(paths, record.id, selection.step))
-    return model is not None and model.checkpoint_sha256 == selection.checkpoint_sha256
 
 
 def _is_delivered(paths: InstrumentPaths, selection: Selection) -> bool:

@@ -12,20 +12,18 @@ from morphene_core.audio.loudness import integrated_lufs
 from morphene_core.audio.wav import SAMPLE_RATE, read_mono
 from morphene_core.audits import RENDER_NAMES, Audit, read_audit
 from morphene_core.criteria import CriterionResult, Thresholds, faults, judge, load_thresholds
-from morphene_core.errors import InputError
+from morphene_core.errors import DAMAGED, InputError
 from morphene_core.files import read_json
 from morphene_core.home import Home, InstrumentPaths
 from morphene_core.instruments import ALL_INSTRUMENTS, Instrument, get_instrument
 from morphene_core.listening.answers import HttpError
 from morphene_core.listening.places import (
-    EXPORT_NAMES,
     is_inside,
     reference_file,
     render_file,
     training_folder,
 )
 from morphene_core.listening.states import (
-    DAMAGED,
     Standing,
     all_trainings,
     current,
@@ -34,6 +32,7 @@ from morphene_core.listening.states import (
     standing,
 )
 from morphene_core.metrics import ARTIFACTS, METRICS
+from morphene_core.sections import SECTIONS
 from morphene_core.selection import rank
 from morphene_core.training import Checkpoint, TrainingFolder
 from morphene_core.verdicts import CRITERIA, DECISIONS, RATINGS, read_verdicts
@@ -241,7 +240,7 @@ def _exports(paths: InstrumentPaths, training: str, found: Checkpoint) -> Iterat
             return
     except DAMAGED:
         return
-    for name in EXPORT_NAMES:
+    for name in SECTIONS:
         file = folder / f"{name}.wav"
         if file.is_file() and is_inside(folder, file):
             url = _url("audio", "exports", paths.slug, stem, name)

@@ -3,8 +3,9 @@
 from typing import Any
 
 from morphene_core.criteria import load_thresholds
+from morphene_core.errors import DAMAGED
 from morphene_core.home import Home, InstrumentPaths
-from morphene_core.listening.states import DAMAGED, current
+from morphene_core.listening.states import current
 from morphene_core.selection import rank_checkpoints
 from morphene_core.votes import (
     Sound,

@@ -8,7 +8,7 @@ from morphene_core.approval import Approval
 from morphene_core.audits import Audit, read_audit
 from morphene_core.criteria import CriterionResult, audible_artifacts, judge, load_thresholds
 from morphene_core.errors import InputError
-from morphene_core.final_model import model_path, read_final_model
+from morphene_core.final_model import export_of
 from morphene_core.home import InstrumentPaths
 from morphene_core.metrics import METRICS
 from morphene_core.selection import read_selection
@@ -81,7 +81,8 @@ def _numbers(result: CriterionResult) -> dict[str, Any]:
 
 def _plays(project: Project, paths: InstrumentPaths) -> Finding:
     folder = current_training(paths)
-    model = read_final_model(model_path(paths, folder.path.name, read_selection(folder).step))
+    selection = read_selection(folder)
+    model = export_of(paths, folder.path.name, selection.step, selection.checkpoint_sha256)
     if model is None:
         return Finding(False, f"{paths.slug} is not exported: run the job `export`.")
     slowest = max(model.playback, key=lambda play: play["real_time_factor"])
