@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -e -o pipefail -c
 
 PYTHON ?= python3.11
+WORKERS ?= 2
 VENV := .venv
 READY := $(VENV)/.ready
 MORPHENE := $(VENV)/bin/morphene
@@ -14,7 +15,7 @@ MORPHENE := $(VENV)/bin/morphene
 help:
 	@echo "make demo [SOURCES=folder]  train Pyroviolin small, end to end, on this CPU"
 	@echo "make up                     open the Dagster UI on 127.0.0.1:3000"
-	@echo "make test                   lint, types, and the whole test suite"
+	@echo "make test [WORKERS=2]       lint, types, and the whole test suite, two tests at a time"
 	@echo "make test-long              a hundred kills of a training"
 	@echo "make test-gpu               what can only be tested on a machine with a GPU"
 
@@ -45,7 +46,7 @@ test: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n $(WORKERS)
 
 # What takes too long for every day: a hundred kills.
 test-long: $(READY)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from morphene_core.errors import InputError
 from morphene_core.home import InstrumentPaths
 from morphene_core.profiles import Profile
 from morphene_core.verdicts import Verdict, verdict_on
@@ -52,18 +51,3 @@ def approval(
     said = f"{verdict.listener} {verdict.decision} step {step:,} on {verdict.at[:16]} UTC"
     text = ". ".join(filter(None, [f"{said}{f': {rated}' if rated else ''}", verdict.notes]))
     return Approval("approved" if verdict.decision == "approved" else "rejected", text, verdict)
-
-
-def require_approval(found: Approval, slug: str) -> None:
-    """Refuse what is not approved.
-
-    Raises:
-        InputError: it was rejected, or nobody gave a verdict yet.
-    """
-    if found.state == "rejected":
-        raise InputError(
-            f"{slug} is not delivered: {found.text}. Choose another checkpoint in the listening"
-            " room, or train anew."
-        )
-    if found.state == "waiting":
-        raise InputError(f"{slug} is not delivered yet. {found.text}")

@@ -93,7 +93,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             for file in temporary.rglob("*"):
                 if file.is_file():
                     sync(file)
-        _take_place(temporary, path)
+        take_place(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -208,9 +208,9 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _take_place(new: Path, final: Path) -> None:
-    """Put ``new`` under the name ``final``; what was there goes to the name ``new``."""
-    if not final.exists():
+def take_place(new: Path, final: Path) -> None:
+    """Put ``new`` under the name ``final`` in one step; what was there goes to the name ``new``."""
+    if not os.path.lexists(final):
         new.rename(final)
         return
     try:

@@ -17,7 +17,9 @@
     models/{instrument}/audit              -> the current training's audits
     models/{instrument}/exports/           exported .ts, and what they make of the references
     models/{instrument}/verdicts.jsonl     what listeners decided; votes.jsonl: blind tests
-    models/{instrument}/final/             the delivery
+    models/{instrument}/rights.jsonl       rights decisions of whoever releases it
+    models/{instrument}/deliveries/{n}/    the deliveries, 1 and up: each stays as it was
+    models/{instrument}/final              -> the newest delivery
     logs/                                  a log of every training, and the notices
     dagster/                               the Dagster instance: runs, events, logs
 """
@@ -156,8 +158,18 @@ class InstrumentPaths:
 
     @property
     def final(self) -> Path:
-        """Folder of the delivery."""
+        """Link to the newest delivery."""
         return self.models / "final"
+
+    @property
+    def deliveries(self) -> Path:
+        """Folder of all deliveries, one folder per version."""
+        return self.models / "deliveries"
+
+    @property
+    def rights(self) -> Path:
+        """Journal of the rights decisions."""
+        return self.models / "rights.jsonl"
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,16 @@ import numpy as np
 
 from morphene_core.audio.wav import Mono
 from morphene_core.profiles import LARGEST_RATIO
+from morphene_core.realtime import play
 
 SECTIONS = ("musical_recon", "nonmusical_recon", "morph_sweep")
 """The musical source through the model, the non-musical one, and the morph between them."""
 
 
 def play_sections(model: Path, musical: Mono, nonmusical: Mono) -> dict[str, Mono]:
-    """Play an exported model block by block.
+    """Play an exported model block by block, the same bytes each time.
 
-    The sweep goes evenly from the musical latents to the non-musical ones.
+    In the sweep the amount rises evenly from 0 (musical) to 1.
 
     Args:
         model: the .ts.
@@ -24,14 +25,9 @@ def play_sections(model: Path, musical: Mono, nonmusical: Mono) -> dict[str, Mon
     Returns:
         Audio of shape (samples,), 48 kHz, by the names of SECTIONS, at the model's own level.
     """
-    from morphene_core.playback import StreamingModel  # torch
-
     length = min(len(musical), len(nonmusical)) // LARGEST_RATIO * LARGEST_RATIO
-    latents, played = [], []
-    for audio in (musical[:length], nonmusical[:length]):
-        latents.append(StreamingModel(model).play("encode", audio[None], LARGEST_RATIO))
-        played.append(StreamingModel(model).play("decode", latents[-1], LARGEST_RATIO)[0])
-    amount = np.linspace(0, 1, latents[0].shape[-1], dtype=np.float32)
-    sweep = (1 - amount) * latents[0] + amount * latents[1]
-    played.append(StreamingModel(model).play("decode", sweep, LARGEST_RATIO)[0])
-    return dict(zip(SECTIONS, played, strict=True))
+    sources = (musical[:length], nonmusical[:length])
+    amount = np.linspace(0, 1, length, dtype=np.float32)
+    heard = [play(model, "forward", source[None], LARGEST_RATIO) for source in sources]
+    heard.append(play(model, "morph", np.stack([*sources, amount]), LARGEST_RATIO))
+    return {name: audio[0] for name, audio in zip(SECTIONS, heard, strict=True)}

@@ -5,9 +5,10 @@ and publishes its result complete or not at all. Any stage may be run again at a
 need RAVE or torch import them inside: they run in worker processes (`morphene_core.worker`).
 """
 
+from dataclasses import replace
 from pathlib import Path
 
-from morphene_core.approval import Approval, approval, require_approval
+from morphene_core.approval import Approval, approval
 from morphene_core.audio.prepare import prepare_audio
 from morphene_core.audio.prepared import (
     AudioSettings,
@@ -20,7 +21,6 @@ from morphene_core.audits import (
     Audit,
     audit_all,
     checkpoints_of,
-    read_audit,
     read_audits,
     references,
     write_references,
@@ -28,8 +28,7 @@ from morphene_core.audits import (
 from morphene_core.audits.references import read_references
 from morphene_core.criteria import load_thresholds
 from morphene_core.dataset import DatasetRecord, dataset_version, read_record
-from morphene_core.delivery import deliver as publish_delivery
-from morphene_core.delivery import describe
+from morphene_core.delivery.candidate import candidate
 from morphene_core.errors import InputError
 from morphene_core.files import atomic_folder, locked, point_link, sha256, sweep_folders
 from morphene_core.final_model import (
@@ -42,6 +41,7 @@ from morphene_core.home import ROLES, Home, InstrumentPaths, Role
 from morphene_core.instruments import get_instrument
 from morphene_core.profiles import Profile
 from morphene_core.progress import Report, silent
+from morphene_core.realtime import RealtimeReport, prove
 from morphene_core.sections import play_sections
 from morphene_core.selection import Selection, read_selection, select_checkpoint
 from morphene_core.sources.register import (
@@ -64,6 +64,9 @@ from morphene_core.training.requests import pending
 
 _HANDOVER_SECONDS = 45.0
 """How long a trainer waits for one that is ending: it hears of its parent's death, and saves."""
+
+_PROOF_SECONDS = 10.0
+"""Audio that each method of an export plays for its proof; `morphene realtime` plays a minute."""
 
 _AUDIT_WAIT_SECONDS = 1800.0
 """How long an audit waits for another one of the same training, which does a part of its work."""
@@ -235,42 +238,73 @@ def select(paths: InstrumentPaths) -> Selection:
     return select_checkpoint(current_training(paths), load_thresholds(paths.home))
 
 
-def export(paths: InstrumentPaths, report: Report = silent) -> FinalModel:
-    """Export the selected checkpoint and play the export, unless that is done."""
+def export(paths: InstrumentPaths, report: Report = silent, run: str = "") -> FinalModel:
+    """Export the selected checkpoint and prove that it plays in real time, unless that is done.
+
+    A proof that failed is tried again: the machine may have been busy.
+
+    Args:
+        paths: of the instrument.
+        report: takes progress.
+        run: id of the Dagster run that this is done for.
+    """
     folder = current_training(paths)
     training, selection = folder.read(), read_selection(folder)
     path = model_path(paths, training.id, selection.step)
-    done = export_of(paths, training.id, selection.step, selection.checkpoint_sha256)
-    if done:
+    model = export_of(paths, training.id, selection.step, selection.checkpoint_sha256)
+    if model and RealtimeReport.from_dict(model.realtime).passed:
         report("the export is up to date")
-        return done
-    from morphene_core.audio.wav import read_mono
-    from morphene_core.playback import StreamingModel, check_playback
+        return model
+    files = references(folder)
+    if model is None:
+        model = _exported(path, folder, training, selection, run, report)
+        _write_sections(path, files, report)
+    report("proving that it plays in real time, as nn~ plays it")
+    proof = prove(path, seconds=_PROOF_SECONDS, audio=read_references(files), report=report)
+    model = replace(model, realtime=proof.to_dict())
+    write_final_model(path, model)
+    return model
+
+
+def _exported(
+    path: Path,
+    folder: TrainingFolder,
+    training: TrainingRecord,
+    selection: Selection,
+    run: str,
+    report: Report,
+) -> FinalModel:
+    """Export the selected checkpoint; return its record, without the real-time proof."""
     from morphene_core.rave.export import export as export_rave
 
     checkpoint = folder.checkpoint_path(training.checkpoint(selection.step))
     profile = training.training_profile
+    name, version = get_instrument(training.instrument).name, f"{training.id}@{selection.step}"
     report(f"exporting {checkpoint.name}")
-    export_rave(checkpoint, path, profile.exported_latents)
-    report("playing the export in blocks, as nn~ does")
-    playback = check_playback(path, read_mono(references(folder)["musical"]))
-    _write_sections(path, references(folder), report)
-    played = StreamingModel(path)
-    model = FinalModel(
+    exported = export_rave(
+        checkpoint,
+        path,
+        read_references(references(folder)),
+        profile.exported_latents,
+        name,
+        version,
+        profile.watchdogs.min_active_latents,
+    )
+    return FinalModel(
         file=path.name,
         sha256=sha256(path),
+        bytes=path.stat().st_size,
         profile=profile.name,
         shippable=profile.shippable,
         training=training.id,
         step=selection.step,
         checkpoint_sha256=selection.checkpoint_sha256,
-        latents=played.shape("encode")[2],
-        ratio=played.shape("encode")[3],
-        methods=played.methods,
-        playback=playback,
+        name=name,
+        version=version,
+        realtime={},
+        run=run,
+        **vars(exported),
     )
-    write_final_model(path, model)
-    return model
 
 
 def _write_sections(path: Path, files: dict[Role, Path], report: Report) -> None:
@@ -292,26 +326,11 @@ def approval_of(paths: InstrumentPaths) -> Approval:
 
 
 def deliver(paths: InstrumentPaths, report: Report = silent) -> dict[str, object]:
-    """Publish the delivery of the exported model; return its metadata.
+    """Publish the delivery of the selected checkpoint; return the metadata of what is delivered.
 
     Raises:
-        InputError: the selected checkpoint is not exported, or not approved.
+        InputError: something is missing, all of which is listed, or it cannot be published.
     """
-    folder = current_training(paths)
-    training, selection = folder.read(), read_selection(folder)
-    # On the selection that is delivered, and not on one that is made meanwhile.
-    approved = approval(
-        paths, training.training_profile, selection.step, selection.checkpoint_sha256
-    )
-    require_approval(approved, paths.slug)
-    audit = read_audit(folder, selection.step)
-    path = model_path(paths, training.id, selection.step)
-    model = export_of(paths, training.id, selection.step, selection.checkpoint_sha256)
-    if not (audit and model):
-        raise InputError(
-            f"{path} is missing or not the selected checkpoint's: materialize `final_model` first."
-        )
-    instrument = get_instrument(paths.slug)
-    metadata = describe(instrument, training, audit, selection, approved, model)
-    musical, nonmusical = (list(load_prepared(paths.audio(role)).heldout) for role in ROLES)
-    return publish_delivery(paths.final, instrument, path, metadata, (musical, nonmusical), report)
+    from morphene_core.delivery.publish import publish
+
+    return publish(candidate(paths), report)

@@ -54,7 +54,7 @@ STAGES: dict[str, Stage] = {
     ),
     "train": _train,
     "audit": _audit,
-    "export": lambda paths, _, pipes: asdict(stages.export(paths, _report(pipes))),
+    "export": lambda paths, _, pipes: asdict(stages.export(paths, _report(pipes), pipes.run_id)),
     "deliver": lambda paths, _, pipes: stages.deliver(paths, _report(pipes)),
 }
 

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from morphene_core.delivery.candidate import candidate
+from morphene_core.gate import closed
 from morphene_core.home import Home, InstrumentPaths
 from morphene_core.progress import clock
 from morphene_core.stages import approval_of
@@ -37,7 +39,8 @@ class Outcome:
         status: Dagster's name for its state.
         error: of a failed step.
         run_ids: of all runs.
-        waits_for: why it is not delivered although nothing failed: nobody has listened yet.
+        waits_for: why it is not delivered although nothing failed: nobody has listened yet, and
+            whatever else is missing.
     """
 
     run_id: str
@@ -101,8 +104,10 @@ def _run_stages(
     run_ids: list[str] = []
     status = dg.DagsterRunStatus.NOT_STARTED
     for job in stages:
-        if job == "deliver" and (waiting := approval_of(paths)).state == "waiting":
-            return Outcome(run_ids[-1], status.value, None, tuple(run_ids), waiting.text)
+        if job == "deliver" and approval_of(paths).state == "waiting":
+            missing = closed(paths.slug, candidate(paths).obstacles)
+            last = run_ids[-1] if run_ids else ""
+            return Outcome(last, status.value, None, tuple(run_ids), missing)
         run_ids.append(submit(instance, job, paths.slug, config))
         try:
             status = follower.follow(run_ids[-1])

@@ -1,6 +1,7 @@
 """What several test files share: a command, a small project folder, and one real demo."""
 
 import os
+import random
 import re
 import shutil
 import socket
@@ -8,12 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from morphene_core.audio.wav import write_wav
+from morphene_core.files import locked
 from morphene_core.home import ROLES, Home
 from morphene_core.sources.collect import add_source
 from morphene_core.synthesis import fire_takes, violin_takes
@@ -69,10 +73,58 @@ def tiny(**values: object) -> str:
     return text
 
 
+# How long an example takes says nothing where two workers share the processors.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
+
+
+def pytest_configure() -> None:
+    """Let every process compute with one thread: those of two workers would be in each other's way.
+
+    It is in time for torch, and for the workers altogether.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files, which the workers take one by one: those with slow tests first.
+
+    At the end there are only short ones, so that the workers end at about the same time. The first
+    file of all makes the demo, which takes minutes; the others that look at it come later.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    with_demo = [item.path for item in items if "demo" in getattr(item, "fixturenames", ())]
+
+    def place(item: pytest.Item) -> int:
+        if item.path in with_demo:
+            return 0 if item.path == with_demo[0] else 2
+        return 1 if item.path in slow else 3
+
+    items.sort(key=place)
+
+
+def _ports() -> Iterator[int]:
+    """Give ports in a random order, each worker others.
+
+    The kernel gives none of them to a connection, which might have it just when it is wanted.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports = range(20_000 + worker, 32_768, workers)
+    yield from random.Random().sample(ports, len(ports))
+
+
+_PORTS = _ports()
+
+
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """Return a port of 127.0.0.1 on which nobody listens; no other test gets the same."""
+    for port in _PORTS:
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("every port was tried")
 
 
 def copied_home(home: Home, folder: Path) -> Home:
@@ -215,11 +267,21 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: TempPaths, morphene: Run) -> Home:
-    """Return the project folder of a real demo, made once: `morphene demo`, as users run it."""
-    folder = tmp_path_factory.mktemp("demo")
-    done = morphene("demo", cwd=folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Home(folder / "demo-home")
+    """Return the project folder of a real demo: `morphene demo`, as users run it.
+
+    It is made once, for all workers; each has a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo-made-once"
+    made.mkdir(exist_ok=True)
+    with locked(made / "lock", "Another worker has not come to an end of the demo.", 500):
+        if not (made / "done").exists():
+            done = morphene("demo", cwd=made)
+            assert done.returncode == 0, done.stdout + done.stderr
+            (made / "done").touch()
+    copy = tmp_path_factory.mktemp("demo") / "demo-home"
+    shutil.copytree(made / "demo-home", copy, symlinks=True)
+    return Home(copy)
 
 
 @pytest.fixture(scope="session")
@@ -232,10 +294,14 @@ def real_recordings(tmp_path_factory: TempPaths) -> Path:
 
 @pytest.fixture
 def wait_until() -> Callable[..., None]:
-    """Wait for a condition, and fail when it does not come true in time."""
+    """Wait for a condition, and fail when it does not come true in time.
+
+    The seconds are those of a machine that does nothing else. One that is busy with other tests,
+    too, gets four times as many.
+    """
 
     def wait(condition: Callable[[], object], seconds: float = 60.0, every: float = 0.1) -> None:
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + 4 * seconds
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
             time.sleep(every)

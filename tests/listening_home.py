@@ -4,7 +4,6 @@ Every render holds noise of its own, so that a few milliseconds of it tell which
 and where in it.
 """
 
-import hashlib
 import zlib
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,7 @@ from morphene_core.audio.loudness import integrated_lufs
 from morphene_core.audits import RENDER_NAMES, Audit
 from morphene_core.criteria import load_thresholds
 from morphene_core.files import point_link, sha256, write_json
-from morphene_core.final_model import FinalModel, model_path, write_final_model
+from morphene_core.final_model import model_path
 from morphene_core.home import ROLES, Home, InstrumentPaths
 from morphene_core.metrics import ARTIFACTS, METRICS, METRICS_VERSION
 from morphene_core.selection import Selection, select_checkpoint
@@ -27,6 +26,7 @@ from morphene_core.synthesis import fire_takes, violin_takes
 from morphene_core.training import Checkpoint, TrainingFolder, TrainingRecord, checkpoint_name
 from morphene_core.training.schedule import Schedule
 from morphene_core.verdicts import Verdict, record_verdict
+from tests.deliverable import a_model
 from tests.recordings import record
 
 RATE = 48_000
@@ -267,22 +267,7 @@ def _write(path: Path, audio: np.ndarray) -> None:
 
 def _add_export(paths: InstrumentPaths, step: int, digest: str) -> None:
     path = model_path(paths, CURRENT, step)
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"a model")
-    model = FinalModel(
-        file=path.name,
-        sha256=hashlib.sha256(b"a model").hexdigest(),
-        profile="production",
-        shippable=True,
-        training=CURRENT,
-        step=step,
-        checkpoint_sha256=digest,
-        latents=8,
-        ratio=2048,
-        methods=["encode", "decode", "forward"],
-        playback=[],
-    )
-    write_final_model(path, model)
+    a_model(path, digest, step, training=CURRENT)
     audit = TrainingFolder(paths.training(CURRENT)).audit_path(step)
     for name, source in (
         ("musical_recon", "musical_recon"),

@@ -37,6 +37,15 @@ def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in found}
 
 
+def opened(folder: Path) -> Path:
+    """Let everybody into a temporary folder, and return it: pytest lets in its owner only."""
+    for path in (folder, *folder.parents):
+        mode = path.stat().st_mode
+        if not mode & 0o001:
+            path.chmod(mode | 0o055)
+    return folder
+
+
 @contextmanager
 def unprivileged() -> Iterator[None]:
     """Act as `nobody` where the tests run as root, whom permissions do not stop."""

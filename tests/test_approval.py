@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from playwright.sync_api import Page, expect
 
-from morphene_core.delivery import verify_delivery
+from morphene_core.delivery.verify import read_metadata
 from morphene_core.errors import InputError
 from morphene_core.files import read_json, write_json
 from morphene_core.home import Home
@@ -32,7 +32,8 @@ def home(demo: Home, tmp_path: Path) -> Home:
     shutil.copytree(demo.path, tmp_path / "home", symlinks=True)
     home = Home(tmp_path / "home")
     paths = home.instrument("pyroviolin")
-    shutil.rmtree(paths.final)
+    paths.final.unlink()
+    shutil.rmtree(paths.deliveries)
     record = current_training(paths).path / "training.json"
     training = read_json(record)
     training["profile"]["approval_required"] = True
@@ -57,7 +58,7 @@ def test_a_verdict_is_in_dagster_within_a_minute_and_decides_about_the_delivery(
         wait_until(lambda: server.status(run) == "FAILURE")
         assert "waits for ears" in why_failed(instance, run)
         with pytest.raises(InputError, match="holds no delivery"):
-            verify_delivery(paths.final)
+            read_metadata(paths.final)
 
         run = server.launch("audit", "selected_checkpoint")  # the link is to this room's port
         wait_until(lambda: server.status(run) == "SUCCESS")
@@ -67,7 +68,7 @@ def test_a_verdict_is_in_dagster_within_a_minute_and_decides_about_the_delivery(
         wait_until(lambda: musicality(instance) == (True, "Ada"), SOON)
         wait_until(lambda: (paths.final / "metadata.json").exists(), SOON)
         assert time.monotonic() - began < SOON
-        approved = verify_delivery(paths.final)["approval"]
+        approved = read_metadata(paths.final)["approval"]
         assert approved["state"] == "approved"
         assert approved["verdict"]["listener"] == "Ada"
         assert approved["verdict"]["checkpoint_sha256"] == selection.checkpoint_sha256

@@ -28,6 +28,7 @@ from morphene_core.audits import (
 from morphene_core.audits.alignment import latency
 from morphene_core.audits.excerpts import covering_excerpt
 from morphene_core.audits.levels import PEAK_DBTP, TARGET_LUFS, matched
+from morphene_core.audits.references import read_references
 from morphene_core.errors import InputError
 from morphene_core.files import sha256
 from morphene_core.home import Role
@@ -295,7 +296,8 @@ def test_a_folder_without_checkpoints_is_refused(tmp_path: Path) -> None:
 def test_an_exported_model_is_audited_twice_with_the_same_bytes(
     run: Path, sounds: dict[Role, Path], tmp_path: Path
 ) -> None:
-    export(run / "checkpoint_000020.pt", tmp_path / "models" / "tiny.ts", 4)
+    path = tmp_path / "models" / "tiny.ts"
+    export(run / "checkpoint_000020.pt", path, list(read_references(sounds)), 4, "Tiny", "1", 0)
     (one,) = audit(tmp_path / "models", tmp_path / "out", sounds)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"references", "tiny"}
     again = audit(tmp_path / "models", tmp_path / "out2", sounds)

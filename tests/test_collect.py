@@ -20,7 +20,7 @@ from morphene_core.home import Home, InstrumentPaths
 from morphene_core.sources.collect import Added, add_source, folder_name, remove_source
 from morphene_core.sources.manifest import Source, read_manifest
 from morphene_core.sources.register import survey
-from tests.recordings import audio, facts, files, record, unprivileged
+from tests.recordings import audio, facts, files, opened, record, unprivileged
 
 Wait = Callable[..., None]
 
@@ -257,9 +257,7 @@ def test_bad_files_are_refused_one_by_one_and_the_others_taken(
 @pytest.fixture
 def open_folder(tmp_path: Path) -> Path:
     """Return a folder in which `nobody` may do everything."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    folder = tmp_path / "open"
+    folder = opened(tmp_path) / "open"
     folder.mkdir()
     folder.chmod(0o777)
     return folder

@@ -12,20 +12,25 @@ import pytest
 import soundfile
 import torch
 
+from morphene_core import stages
 from morphene_core.audio.loudness import integrated_lufs
 from morphene_core.audio.spectral import spectral_distance
 from morphene_core.audio.wav import concatenate, read_mono
-from morphene_core.audits import RENDER_NAMES, read_audits
-from morphene_core.files import read_json, sha256
+from morphene_core.audits import RENDER_NAMES, read_audits, references
+from morphene_core.audits.references import read_references
+from morphene_core.delivery.terms import AT_CHOICE
+from morphene_core.delivery.verify import read_metadata
+from morphene_core.files import read_json, sha256, write_json
 from morphene_core.home import ROLES, Home, InstrumentPaths
 from morphene_core.metrics import METRICS
-from morphene_core.playback import StreamingModel
+from morphene_core.rave.export import export
+from morphene_core.realtime import play
 from morphene_core.sections import SECTIONS
 from morphene_core.training import current_training
 from morphene_core.training.states import state_path
 from morphene_dagster import assets
 from morphene_dagster.partitions import instruments
-from tests.conftest import Run
+from tests.conftest import Run, copied_home
 
 pytestmark = pytest.mark.slow
 
@@ -179,19 +184,19 @@ def test_the_delivered_model_encodes_decodes_and_plays_forward_in_blocks(
 
 def test_it_has_what_nn_tilde_looks_for(paths: InstrumentPaths) -> None:
     model = torch.jit.load(paths.final / "pyroviolin.ts")
-    assert model.get_methods() == ["encode", "decode", "forward"]
-    latents = read_json(paths.final / "metadata.json")["model"]["latents"]
+    assert model.get_methods() == ["encode", "decode", "forward", "morph"]
+    latents = len(read_metadata(paths.final)["model"]["latents"])
     assert model.encode_params.tolist() == [1, 1, latents, 1024]
     assert model.decode_params.tolist() == [latents, 1024, 1, 1]
     assert model.forward_params.tolist() == [1, 1, 1, 1]
+    assert model.morph_params.tolist() == [3, 1, 1, 1]
 
 
 @pytest.mark.parametrize(("role", "other"), [ROLES, ROLES[::-1]])
 def test_a_reconstruction_is_closer_to_its_source_than_to_the_other_or_to_noise(
     paths: InstrumentPaths, heldout: dict[str, np.ndarray], role: str, other: str
 ) -> None:
-    model = StreamingModel(paths.final / "pyroviolin.ts")
-    played = model.play("forward", heldout[role][None], 2048)[0]
+    played = play(paths.final / "pyroviolin.ts", "forward", heldout[role][None])[0]
     noise = np.random.default_rng(0).standard_normal(len(played)).astype(np.float32)
     noise *= np.sqrt(np.mean(heldout[role] ** 2))
     own = spectral_distance(heldout[role], played)
@@ -200,15 +205,57 @@ def test_a_reconstruction_is_closer_to_its_source_than_to_the_other_or_to_noise(
 
 
 def test_the_delivery_says_what_it_is_and_what_it_was_made_from(paths: InstrumentPaths) -> None:
-    metadata = read_json(paths.final / "metadata.json")
-    assert {f.name for f in paths.final.iterdir()} == {"pyroviolin.ts", "demo.wav", "metadata.json"}
+    metadata = read_metadata(paths.final)
     assert metadata["shippable"] is False
     assert "NOT SHIPPABLE" in metadata["notice"]
     listed = {(s["role"], s["path"]): s["sha256"] for s in metadata["lineage"]["sources"]}
     there = {(r, f.name): sha256(f) for r in ROLES for f in paths.sources(r).glob("*.wav")}
     assert listed == there
-    for name, expected in metadata["files"].items():
-        assert sha256(paths.final / name) == expected
+    runs = metadata["lineage"]["runs"]
+    assert runs["export"] and runs["training"] == list(current_training(paths).read().runs)
+    latents = [latent["number"] for latent in metadata["model"]["latents"]]
+    assert latents == list(range(1, 17))
+    (export,) = paths.exports.glob("*.ts")
+    assert sha256(paths.final / "pyroviolin.ts") == sha256(export) == metadata["model"]["sha256"]
+
+
+def test_the_delivery_is_verified_and_plays(
+    paths: InstrumentPaths, demo: Home, morphene: Run, tmp_path: Path
+) -> None:
+    done = morphene("verify", paths.final, "--json", home=demo.path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["played"] is True
+    (archive,) = paths.final.glob("*.zip")
+    done = morphene("verify", archive, home=tmp_path)  # code from elsewhere, and nobody to ask
+    assert done.returncode == 2, done.stdout + done.stderr
+
+
+def test_the_same_inputs_are_delivered_byte_for_byte_in_another_place(
+    demo: Home, tmp_path: Path
+) -> None:
+    home = copied_home(demo, tmp_path)
+    paths = home.instrument("pyroviolin")
+    first = paths.deliveries / "1"
+    before = {path.name: sha256(path) for path in first.iterdir() if path.is_file()}
+    (record,) = paths.exports.glob("*.json")
+    # Of what was measured since, a second demo may have measured it anew.
+    write_json(record, read_json(record) | {"realtime": read_metadata(first)["realtime"]})
+    shutil.rmtree(paths.deliveries)
+    stages.deliver(paths)
+    assert {path.name: sha256(path) for path in first.iterdir() if path.is_file()} == before
+
+
+def test_the_delivery_is_in_the_ui_with_what_changed_its_terms_and_its_zip(demo: Home) -> None:
+    with instance(demo) as dagster:
+        event = dagster.get_latest_materialization_event(dg.AssetKey("delivery"))
+    assert event and event.asset_materialization
+    metadata = event.asset_materialization.metadata
+    assert metadata["version"].value == 1
+    assert "first version" in metadata["what changed"].value
+    assert "NOT SHIPPABLE" in metadata["notice"].value
+    assert metadata["licence"].value == AT_CHOICE
+    assert Path(str(metadata["zip"].value)).is_file()
+    assert "data:image/png" in metadata["demo"].value
 
 
 def test_the_demo_can_be_listened_to(paths: InstrumentPaths) -> None:
@@ -318,6 +365,25 @@ def test_stock_rave_train_trains_on_the_dataset_and_its_run_can_be_audited(
     assert {path.name for path in (tmp_path / "b").iterdir()} == {"references", "000008"}
 
 
+@torch.inference_mode()
+def assert_the_same(
+    stock: torch.jit.ScriptModule, ours: torch.jit.ScriptModule, audio: np.ndarray
+) -> None:
+    """Compare two exports of one checkpoint; the stock one begins with noise in its caches."""
+    blocks = torch.from_numpy(audio[: len(audio) // 2048 * 2048])[None, None].split(2048, -1)
+    for number, block in enumerate(blocks):
+        heard, codes = [], []
+        for model in (stock, ours):
+            torch.manual_seed(number)
+            heard.append(model.forward(block))
+        for model in (stock, ours):
+            torch.manual_seed(number)
+            codes.append(model.encode(block).abs())
+        if number > len(blocks) // 2:
+            assert torch.equal(*heard) and torch.equal(*codes)
+    assert heard[0].abs().max() > 1e-3
+
+
 def test_stock_rave_export_exports_one_of_our_checkpoints_which_is_audited_like_it(
     paths: InstrumentPaths, tmp_path: Path, morphene: Run
 ) -> None:
@@ -336,6 +402,11 @@ def test_stock_rave_export_exports_one_of_our_checkpoints_which_is_audited_like_
     y = model.forward(torch.randn(1, 1, 4096) * 0.1)
     assert y.shape == (1, 1, 4096)
     assert torch.isfinite(y).all() and y.abs().max() > 0
+    musical, nonmusical = read_references(references(current_training(paths)))
+    export(
+        run / "ours.ckpt", tmp_path / "ours.ts", (musical, nonmusical), model.latent_size, "P", "1"
+    )
+    assert_the_same(model, torch.jit.load(tmp_path / "ours.ts"), musical)
     done = morphene(
         *("audit", "--checkpoint", tmp_path / "stock_streaming.ts", "--output", tmp_path / "out"),
         *("--musical-ref", paths.audit / "references" / "musical.wav", "--json"),

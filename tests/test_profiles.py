@@ -67,6 +67,7 @@ def test_a_change_in_a_profile_changes_its_version(tmp_path: Path) -> None:
         ("exported_latents = 8", "exported_latents = 17", "must not exceed latent_size"),
         ("latent_size = 16", "latent_size = ", "not valid TOML"),
         ("shippable = true", "", "shippable"),
+        ("shippable = true", "shippable = true\napproval_required = false", "takes approval"),
     ],
 )
 def test_a_mistake_is_named_with_file_and_field(

@@ -22,7 +22,7 @@ from morphene_core.sources.register import (
     survey,
 )
 from morphene_core.sources.verify import verify_sources
-from tests.recordings import facts, files, record, unprivileged
+from tests.recordings import facts, files, opened, record, unprivileged
 
 
 @pytest.fixture
@@ -215,8 +215,7 @@ def test_one_bad_file_never_stops_the_others(paths: InstrumentPaths, tmp_path: P
 def test_what_may_not_be_read_is_rejected_and_the_others_are_used(
     paths: InstrumentPaths, folder: Path, tmp_path: Path
 ) -> None:
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
+    opened(tmp_path)
     paths.manifest("musical").parent.chmod(0o777)
     for name in ("c/z.wav", "d/z.wav", "e.wav"):
         record(folder / name, ord(name[0]))

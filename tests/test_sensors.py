@@ -11,7 +11,7 @@ import pytest
 
 from morphene_core.audits.record import write_audit
 from morphene_core.files import write_json
-from morphene_core.final_model import FinalModel, model_path, write_final_model
+from morphene_core.final_model import model_path
 from morphene_core.home import ROLES, Home, InstrumentPaths
 from morphene_core.instruments import get_instrument
 from morphene_core.notices import notices_log
@@ -31,6 +31,7 @@ from morphene_dagster.sensors import (
     source_changes,
 )
 from tests.constructed import BUILT_IN, an_audit
+from tests.deliverable import a_model
 from tests.queues import begun, collect, launched, trained
 from tests.recordings import facts, record
 
@@ -289,14 +290,8 @@ def folder(home: Home, paths: InstrumentPaths) -> TrainingFolder:
 
 def export(paths: InstrumentPaths, folder: TrainingFolder, step: int) -> None:
     """Pretend that a checkpoint is exported."""
-    path = model_path(paths, folder.path.name, step)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"model")
     training = folder.path.name
-    model = FinalModel(
-        path.name, "", "tiny", False, training, step, f"hash-{step}", 4, 1024, [], []
-    )
-    write_final_model(path, model)
+    a_model(model_path(paths, training, step), f"hash-{step}", step, training=training)
 
 
 def decide(paths: InstrumentPaths, step: int, decision: str, at: str) -> None:

@@ -19,7 +19,7 @@ from morphene_core.setup import set_up
 from morphene_core.sources.manifest import read_manifest
 from morphene_core.sources.register import survey
 from morphene_dagster.cli import main
-from tests.recordings import files, record, unprivileged
+from tests.recordings import files, opened, record, unprivileged
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Sources = Callable[..., subprocess.CompletedProcess[str]]
@@ -123,7 +123,7 @@ def test_a_name_that_is_no_utf_8_is_shown_and_refused(
     how = ["sources", "add", "-i", "10", "-t", "musical", "-n", "odd", *RECORDED]
     done = morphene(*how, odd, home=paths.home)
     assert (done.returncode, done.stderr) == (1, "")
-    assert "\\xff.wav" in done.stdout
+    assert "\\xff.wav" in done.stdout.replace("\n", "")  # a long path is broken anywhere
     assert "its name is no valid UTF-8: rename it" in done.stdout
 
 
@@ -248,8 +248,7 @@ def test_a_mistake_in_a_manifest_is_a_line_of_every_command(
 def test_a_folder_that_may_not_be_written_to_is_a_line(
     add: Sources, paths: InstrumentPaths, tmp_path: Path
 ) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    opened(tmp_path)
     paths.manifest("musical").parent.chmod(0o555)
     with unprivileged():
         said = complaint(add("A", *RECORDED, "--duration", "60"))

@@ -9,7 +9,7 @@ import pytest
 from morphene_core.dataset import DatasetRecord, write_record
 from morphene_core.errors import InputError
 from morphene_core.files import sha256, write_json
-from morphene_core.final_model import FinalModel, model_path, write_final_model
+from morphene_core.final_model import model_path
 from morphene_core.home import Home, InstrumentPaths
 from morphene_core.instruments import ALL_INSTRUMENTS, get_poc_instrument
 from morphene_core.profiles import load_profile
@@ -20,6 +20,7 @@ from morphene_core.sources.status import RoleStatus, source_statuses
 from morphene_core.sources.usage import Use, where_used
 from morphene_core.sources.verify import Discrepancy, verify_sources
 from morphene_core.training import Checkpoint, open_training
+from tests.deliverable import a_model
 from tests.recordings import facts, record
 
 
@@ -149,11 +150,7 @@ def made(home: Home, paths: InstrumentPaths, tmp_path: Path) -> InstrumentPaths:
     checkpoint = Checkpoint(100, 1, "checkpoint_000100.pt", "0" * 64)
     folder.write(folder.read().with_checkpoint(checkpoint))
     training = folder.read().id
-    model = model_path(paths, training, 100)
-    exported = FinalModel(
-        model.name, "0" * 64, "demo", False, training, 100, "0" * 64, 4, 2048, ["encode"], []
-    )
-    write_final_model(model, exported)
+    a_model(model_path(paths, training, 100), "0" * 64, 100, training=training)
     lineage = {"dataset": "v1", "sources": sources}
     write_json(paths.final / "metadata.json", {"lineage": lineage})
     return paths

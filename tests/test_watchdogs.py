@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -259,17 +260,20 @@ def stop_a_data_worker(home: Home, done: list[int]) -> None:
 
 def descendants(process: int) -> list[int]:
     found = []
-    for task in Path(f"/proc/{process}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *descendants(int(child))]
+    with suppress(OSError):  # it has just ended
+        for task in Path(f"/proc/{process}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += [int(child), *descendants(int(child))]
     return found
 
 
 def is_data_worker(process: int) -> bool:
     """Return whether it is a fork of a trainer: the same command as its parent's."""
-    stat = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    own, parents = (Path(f"/proc/{p}/cmdline").read_bytes() for p in (process, stat[1]))
-    return b"morphene_core.worker" in own and own == parents
+    with suppress(OSError):  # it has just ended
+        stat = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        own, parents = (Path(f"/proc/{p}/cmdline").read_bytes() for p in (process, stat[1]))
+        return b"morphene_core.worker" in own and own == parents
+    return False
 
 
 @pytest.mark.slow

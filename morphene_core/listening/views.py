@@ -14,6 +14,7 @@ from morphene_core.audits import RENDER_NAMES, Audit, read_audit
 from morphene_core.criteria import CriterionResult, Thresholds, faults, judge, load_thresholds
 from morphene_core.errors import DAMAGED, InputError
 from morphene_core.files import read_json
+from morphene_core.final_model import export_of
 from morphene_core.home import Home, InstrumentPaths
 from morphene_core.instruments import ALL_INSTRUMENTS, Instrument, get_instrument
 from morphene_core.listening.answers import HttpError
@@ -32,6 +33,7 @@ from morphene_core.listening.states import (
     standing,
 )
 from morphene_core.metrics import ARTIFACTS, METRICS
+from morphene_core.realtime import RealtimeReport
 from morphene_core.sections import SECTIONS
 from morphene_core.selection import rank
 from morphene_core.training import Checkpoint, TrainingFolder
@@ -92,7 +94,8 @@ def checkpoint(home: Home, paths: InstrumentPaths, training: str, step: int) -> 
         "exports": list(_exports(paths, training, found)),
         "artifacts": audit.artifacts if audit else {},
         "path": audit.path if audit else None,
-        "criteria": _criteria(audit, load_thresholds(home.path)) if audit else {},
+        "criteria": (_criteria(audit, load_thresholds(home.path)) if audit else {})
+        | _playback(paths, training, found),
     }
 
 
@@ -204,6 +207,19 @@ def _result(result: CriterionResult) -> Data:
         "text": result.text,
         "provisional": result.provisional,
     }
+
+
+def _playback(paths: InstrumentPaths, training: str, found: Checkpoint) -> Data:
+    """Return how the export of a checkpoint plays in real time, if there is one."""
+    try:
+        model = export_of(paths, training, found.step, found.sha256)
+        report = RealtimeReport.from_dict(model.realtime) if model else None
+    except DAMAGED:
+        return {}
+    if report is None:
+        return {}
+    said = {"passed": report.passed, "score": None, "text": report.text, "provisional": False}
+    return {"real_time_playback": said}
 
 
 def _sounds(

@@ -149,6 +149,12 @@ class Profile(BaseModel):
             raise ValueError("exported_latents must not exceed latent_size")
         return self
 
+    @model_validator(mode="after")
+    def _check_approval(self) -> "Profile":
+        if self.shippable and not self.approval_required:
+            raise ValueError("what is shippable takes approval: approval_required = true")
+        return self
+
     @property
     def version(self) -> str:
         """Hash of everything in the profile that makes a difference to a training."""

@@ -3,10 +3,11 @@
 from morphene_core.errors import InputError
 from morphene_core.profiles import Profile
 from morphene_core.rave.host import HostedModel
+from morphene_core.rave.instrument import require_morph
 
 
 def refuse_the_impossible(profile: Profile, model: HostedModel, field: tuple[int, int]) -> None:
-    """Compare the length of an example with what RAVE does to it.
+    """Compare the length of an example with what RAVE does to it, and look at the architecture.
 
     Args:
         profile: whose examples they are.
@@ -14,8 +15,10 @@ def refuse_the_impossible(profile: Profile, model: HostedModel, field: tuple[int
         field: samples before and after one that decide it (the receptive field).
 
     Raises:
-        InputError: nothing is left of an example, or it is shorter than half a spectral window.
+        InputError: nothing is left of an example, or it is shorter than half a spectral window; or
+            no instrument could be made of what is trained.
     """
+    require_morph(model.rave, f"Profile {profile.name}")
     n_signal, module = profile.training.n_signal, model.rave
     bands = module.pqmf.n_band
     left = n_signal // bands

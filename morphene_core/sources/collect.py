@@ -86,7 +86,7 @@ def add_source(
     name = str(facts["name"]).strip()
     with edit_manifest(manifest, paths.slug, role) as edited:
         if document:
-            facts = facts | _attach(paths, document)
+            facts = facts | attach_document(paths, document)
         table = table_of(edited, name)
         added = Added(str(table["name"]))
         with before_what_follows(table):
@@ -148,7 +148,16 @@ def remove_source(paths: InstrumentPaths, role: Role, name: str) -> Path:
     return target
 
 
-def _attach(paths: InstrumentPaths, document: Path) -> dict[str, str]:
+def attach_document(paths: InstrumentPaths, document: Path) -> dict[str, str]:
+    """Copy a contract or consent into the documents of an instrument, under a name of its own.
+
+    Returns:
+        ``document``, its place relative to the instrument's folder of sources, and
+        ``document_sha256``.
+
+    Raises:
+        InputError: it is no file that can be read.
+    """
     if is_folder(document):
         raise InputError(f"{printable(str(document))} is a folder. Name the document itself.")
     try:

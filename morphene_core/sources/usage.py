@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from morphene_core.errors import InputError
+from morphene_core.delivery.versions import METADATA, delivered_folders
+from morphene_core.errors import DAMAGED, InputError
 from morphene_core.files import read_json
 from morphene_core.home import ROLES, Home, InstrumentPaths
 from morphene_core.sources.manifest import Source, read_manifest
@@ -104,5 +105,16 @@ def _models(paths: InstrumentPaths) -> Iterator[tuple[str, Path, list[dict[str, 
     for record in sorted(paths.exports.glob("*.json")):
         export = read_json(record)
         yield "export", paths.exports / export["file"], trained.get(export["training"], [])
-    if (record := paths.final / "metadata.json").exists():
-        yield "delivery", record.parent, read_json(record)["lineage"]["sources"]
+    for folder in delivered_folders(paths):
+        yield "delivery", folder, _delivered_sources(folder)
+
+
+def _delivered_sources(folder: Path) -> list[dict[str, Any]]:
+    try:
+        sources: list[dict[str, Any]] = read_json(folder / METADATA)["lineage"]["sources"]
+    except DAMAGED as error:
+        raise InputError(
+            f"{folder / METADATA} is damaged, and may hold the source: look into its zip, or move"
+            " the folder away."
+        ) from error
+    return sources

@@ -3,7 +3,7 @@
 from morphene_core import stages
 from morphene_core.audits import read_audits
 from morphene_core.dataset import source_list
-from morphene_core.delivery import verify_delivery
+from morphene_core.delivery.verify import folder_faults, read_metadata
 from morphene_core.errors import InputError
 from morphene_core.home import ROLES, InstrumentPaths
 from morphene_core.metrics import METRICS
@@ -36,17 +36,20 @@ def _say(value: float | None) -> str:
 
 def _intact(project: Project, paths: InstrumentPaths) -> Finding:
     try:
-        metadata = verify_delivery(paths.final)
+        faults = folder_faults(paths.final)
+        count = len(read_metadata(paths.final)["files"])
     except InputError as error:
         return Finding(False, str(error))
-    return Finding(True, f"{len(metadata['files'])} files")
+    return Finding(
+        not faults, f"{'; '.join(faults)}. Deliver again." if faults else f"{count} files"
+    )
 
 
 def _present(project: Project, paths: InstrumentPaths) -> Finding:
     present = source_list({role: stages.read_register(paths, role) for role in ROLES})
     delivered, now = (
         {(source["role"], source["sha256"]) for source in sources}
-        for sources in (verify_delivery(paths.final)["lineage"]["sources"], present)
+        for sources in (read_metadata(paths.final)["lineage"]["sources"], present)
     )
     gone, new = len(delivered - now), len(now - delivered)
     text = f"{len(delivered)} files; {gone} of them are no longer used, {new} are new"
@@ -63,7 +66,8 @@ ALL = [
     instrument_check(
         "delivery",
         "delivery_is_intact",
-        "Every delivered file is the one that its checksum in metadata.json names.",
+        "The delivery keeps to its schema, every file is the one that its checksum names, and the"
+        " patches fit the model.",
         _intact,
     ),
     instrument_check(

@@ -7,9 +7,11 @@ import click
 
 from morphene_dagster.cli.audit import audit, calibrate, listen, select
 from morphene_dagster.cli.catalogue import instruments, setup
+from morphene_dagster.cli.delivery import deliver, rights, verify
 from morphene_dagster.cli.forecast import forecast
 from morphene_dagster.cli.pipeline import demo, run, up
 from morphene_dagster.cli.queue import queue, trainings
+from morphene_dagster.cli.realtime import realtime
 from morphene_dagster.cli.sources import sources
 
 
@@ -24,6 +26,6 @@ def main() -> None:
 
 for command in (
     *(demo, instruments, setup, sources, queue, trainings, forecast),
-    *(audit, select, listen, calibrate, run, up),
+    *(audit, select, listen, calibrate, realtime, deliver, verify, rights, run, up),
 ):
     main.add_command(command)

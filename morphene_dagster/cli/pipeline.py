@@ -214,9 +214,10 @@ def _require_success(outcome: "Outcome", console: "Console", again: str) -> None
 
 
 def _say_what_it_waits_for(text: str, console: "Console") -> None:
-    console.print(f"\n[bold]Exported, not delivered yet.[/] {text}")
-    console.print("Once it is approved there, a running `morphene up` delivers it within a minute;")
-    console.print("without one, run this command again.")
+    console.print("\n[bold]Exported.[/]")
+    console.print(text, markup=False)
+    console.print("Once it is approved, and nothing else is missing, a running `morphene up`")
+    console.print("delivers it within a minute; without one, run this command again.")
 
 
 def _say_what_was_made(home: "Home", slug: str, console: "Console") -> None:
@@ -226,9 +227,11 @@ def _say_what_was_made(home: "Home", slug: str, console: "Console") -> None:
     paths = home.instrument(slug)
     metadata = read_json(paths.final / "metadata.json")
     console.print(f"\n[bold]Delivered[/] to {paths.final}")
-    console.print(f"  {slug}.ts       the model, for nn~ (Max, Pure Data)")
+    console.print(f"  {slug}.ts       the model, for nn~ (Max, Pure Data) and RAVE VST")
+    console.print(f"  {slug}.pd       a patch to play it at once; {slug}.maxpat for Max")
     console.print("  demo.wav            what it makes of audio that it was not trained on")
-    console.print("  metadata.json       what it is and what it was made from")
+    console.print("  README.md           what it is, how to play it, what it is good and bad at")
+    console.print("  LICENCE.md          under which terms; metadata.json has all of it")
     if metadata["notice"]:
         console.print(f"[yellow]{metadata['notice']}[/]")
     console.print("\n[bold]Next[/]")

@@ -1,0 +1,134 @@
+"""What a delivery says of rights, for people: ``LICENCE.md`` and ``ATTRIBUTIONS.md``."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from morphene_core.delivery.card import plain
+from morphene_core.delivery.terms import LicensedSource
+from morphene_core.sources.licences import OWN
+
+_CREATIVE_COMMONS = re.compile(r"CC-(BY(?:-NC)?(?:-SA)?(?:-ND)?)-(\d\.\d)(?:-([A-Z]+))?")
+_SPDX = re.compile(r"[A-Za-z0-9.+-]+")
+
+
+def licence_link(licence: str) -> str:
+    """Return where a licence can be read; empty for one of one's own or of a document."""
+    if match := _CREATIVE_COMMONS.fullmatch(licence):
+        elements, version, port = match.groups()
+        place = f"{elements.lower()}/{version}/{f'{port.lower()}/' if port else ''}"
+        return f"https://creativecommons.org/licenses/{place}"
+    if licence == "CC0-1.0":
+        return "https://creativecommons.org/publicdomain/zero/1.0/"
+    if licence == OWN or not _SPDX.fullmatch(licence):
+        return ""
+    return f"https://spdx.org/licenses/{licence}.html"
+
+
+def attributions(sources: Sequence[LicensedSource]) -> list[dict[str, Any]]:
+    """Return whom to name, an entry for each source that asks for it.
+
+    The form follows Creative Commons: title, author, source, licence with its link, and that the
+    material was modified.
+    """
+    return [
+        {
+            "title": source.name,
+            "attribution": source.attribution,
+            "origin": source.origin,
+            "licence": source.licence,
+            "link": licence_link(source.licence),
+            "changes": "A neural network was trained on it: nothing of it is contained as it was.",
+        }
+        for source in sources
+        if source.asks_for_attribution
+    ]
+
+
+def attributions_text(name: str, entries: Sequence[Mapping[str, Any]]) -> str:
+    """Return ``ATTRIBUTIONS.md``.
+
+    Args:
+        name: of the instrument.
+        entries: what `attributions` returned.
+    """
+    if not entries:
+        return _document(f"Attributions of {name}", ["No source asks for an attribution."])
+    about = (
+        f"The instrument {plain(name)} was made from these recordings. Whoever passes it on passes"
+        " this page on with it."
+    )
+    return _document(f"Attributions of {name}", [about, _bullets(map(_attribution, entries))])
+
+
+def _attribution(entry: Mapping[str, Any]) -> str:
+    author = plain(entry["attribution"]) or "**an author who is not on record**"
+    licence = plain(entry["licence"]) + (f" ({entry['link']})" if entry["link"] else "")
+    return (
+        f'"{plain(entry["title"])}" by {author} ({entry["origin"]}), licensed under {licence}.'
+        f" Modified: {entry['changes']}"
+    )
+
+
+def licence_text(metadata: Mapping[str, Any]) -> str:
+    """Return ``LICENCE.md``: the sources' terms, the tools', and who decided.
+
+    Args:
+        metadata: of the delivery.
+    """
+    terms = metadata["terms"]
+    parts = [f"**{plain(metadata['notice'])}**"] if metadata["notice"] else []
+    parts += [
+        "This page says what follows from the recordings and, apart from that, from the tools. It"
+        " is a summary and no legal advice.",
+        "## The recordings",
+        f"Licence of the instrument: **{terms['licence']}**.",
+        _bullets(map(plain, terms["conditions"]), otherwise="The recordings ask for nothing."),
+        _table(metadata["lineage"]["sources"]),
+    ]
+    if terms["obstacles"]:
+        parts += ["### What forbids a release", _bullets(map(plain, terms["obstacles"]))]
+    if terms["unclear"]:
+        parts += ["### What a person has to clear", _bullets(map(plain, terms["unclear"]))]
+    parts += ["## The tools", _bullets(_tool(tool) for tool in terms["tools"])]
+    parts += [
+        "These terms hold whatever the recordings allow: clear them before the model is sold.",
+        "## The decision",
+        _decision(terms),
+    ]
+    return _document(f"Licence of {metadata['instrument']['name']}", parts)
+
+
+def _decision(terms: Mapping[str, Any]) -> str:
+    rights = terms["rights"]
+    if rights is None:
+        return "Nobody has recorded a rights decision. A commercial release needs one."
+    document = rights["document"]
+    by = f" Document: {plain(document)} (SHA-256 {rights['document_sha256']})." if document else ""
+    return (
+        f"{plain(rights['who'])}, for a {rights['release']} release, on {rights['at'][:16]} UTC:"
+        f" {plain(rights['decision'])}{by}"
+    )
+
+
+def _tool(tool: Mapping[str, Any]) -> str:
+    version = f" {tool['version']}" if tool["version"] else ""
+    return f"**{tool['name']}{version}** ({tool['licence']}). {tool['text']}"
+
+
+def _table(files: Sequence[Mapping[str, Any]]) -> str:
+    counts: dict[tuple[str, ...], int] = {}
+    for file in files:
+        key = tuple(plain(file[name]) for name in ("source", "role", "origin", "licence"))
+        counts[key] = counts.get(key, 0) + 1
+    rows = ["| source | role | origin | licence | files |", "|---|---|---|---|---:|"]
+    rows += [f"| {' | '.join(key)} | {count} |" for key, count in counts.items()]
+    return "\n".join(rows)
+
+
+def _document(title: str, parts: Iterable[str]) -> str:
+    return "\n\n".join([f"# {plain(title)}", *filter(None, parts)]) + "\n"
+
+
+def _bullets(lines: Iterable[str], otherwise: str = "") -> str:
+    return "\n".join(f"- {line}" for line in lines) or otherwise

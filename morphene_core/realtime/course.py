@@ -1,0 +1,319 @@
+"""The course of a real-time proof, and that in the stand-in of nn~."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from morphene_core.audio.wav import Mono
+from morphene_core.errors import InputError, MorpheneError
+from morphene_core.final_model import Method
+from morphene_core.progress import Report
+from morphene_core.realtime.faults import PASSAGE_SECONDS, Trial, find_faults
+from morphene_core.realtime.host import Host, Signal, block_size, buffer_latency
+from morphene_core.realtime.latency import measure
+from morphene_core.realtime.machine import Machine, this_machine
+from morphene_core.realtime.memory import LEAK_MB, growth_mb
+from morphene_core.realtime.model import SAMPLE_RATE, LoadedModel
+from morphene_core.realtime.player import Player, StandIn
+from morphene_core.realtime.report import (
+    LIMIT,
+    Finding,
+    Latency,
+    Memory,
+    RealtimeReport,
+    judge,
+)
+from morphene_core.realtime.signals import (
+    KNOWN,
+    fitted,
+    frames_for,
+    playable,
+    repeated,
+    sources,
+)
+from morphene_core.realtime.timing import Run, timed_run
+
+_LEAST_SECONDS = 0.5
+_NOISE_BLOCKS = 8
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is to be played, and how.
+
+    Attributes:
+        model: fresh from its file; only copies of it are played.
+        driven: its methods that are played.
+        block: samples of audio per block.
+        rate: in Hz.
+        seconds: audio that each method plays against the clock.
+        threads: that torch may use.
+        musical: the musical source, shape (samples,), at the rate.
+        given: what each method is given to play, by its name.
+        noisy: methods that draw noise although all is switched off that can be.
+        report: takes progress.
+    """
+
+    model: LoadedModel
+    driven: list[Method]
+    block: int
+    rate: int
+    seconds: float
+    threads: int
+    musical: Mono
+    given: dict[str, Signal]
+    noisy: frozenset[str]
+    report: Report
+
+    @property
+    def deadline_ms(self) -> float:
+        """What a block may take."""
+        return 1e3 * self.block / self.rate
+
+    def stand_in(self, seed: int = 0) -> StandIn:
+        """Return the stand-in, with the model's noise off as far as it can be."""
+        return StandIn(self.model, self.block, self.rate, self.model.quiet, seed)
+
+    def conclude(
+        self,
+        machine: Machine,
+        runs: Sequence[Run],
+        faults: Sequence[Finding],
+        latency: Latency,
+        memory: Memory | None = None,
+    ) -> RealtimeReport:
+        """Put together what was found, with the verdict."""
+        times = [run.times for run in runs]
+        verdict, text = judge(times, faults, self.deadline_ms, machine)
+        return RealtimeReport(
+            verdict,
+            text,
+            self.rate,
+            self.block,
+            self.seconds,
+            round(self.deadline_ms, 3),
+            LIMIT,
+            machine,
+            times,
+            latency,
+            memory,
+            list(faults),
+            not_driven=[name for name in self.model.methods if name not in self.given],
+            warnings=warnings_of(self.model),
+            times={run.times.name: run.times_ms for run in runs},
+        )
+
+
+def prepare(
+    path: Path,
+    methods: Sequence[str] | None,
+    block: int,
+    seconds: float,
+    threads: int,
+    audio: tuple[Mono, Mono] | None,
+    report: Report,
+) -> Course:
+    """Load a model and make what it is given to play, see `morphene_core.realtime.prove`."""
+    if seconds < _LEAST_SECONDS or threads < 1 or block < 1:
+        raise InputError(
+            f"A proof takes {_LEAST_SECONDS} seconds or more, a thread or more, and a block."
+        )
+    report(f"loading {path.name}")
+    model = LoadedModel(path)
+    driven = choose_methods(model, methods)
+    block, rate = block_size(model, block), model.sample_rate or SAMPLE_RATE
+    musical, nonmusical = sources(audio, rate)
+    given = _material(model, driven, block, rate, musical, nonmusical)
+    noisy = _noisy(model, driven, block, rate, given)
+    return Course(model, driven, block, rate, seconds, threads, musical, given, noisy, report)
+
+
+def run_in_stand_in(course: Course) -> RealtimeReport:
+    """Prove a model in the stand-in of nn~."""
+    machine = this_machine(course.threads, torch.__version__, "stand-in of nn~ 1.6")
+
+    def fresh_host(of: Method) -> Host:
+        model = LoadedModel(course.model.path)
+        return Host(model, of.name, course.block, {}, optimized=True)
+
+    runs = [
+        timed_run(
+            partial(fresh_host, of),
+            course.given[of.name],
+            course.seconds,
+            course.rate,
+            course.report,
+        )
+        for of in course.driven
+    ]
+    player, memory = course.stand_in(), _memory(runs, course.seconds)
+    faults = [
+        outputs(runs),
+        *find_faults(trials_of(course, player), player.play_at_once, course.report),
+        _attributes(course.model.copy()),
+        _leak(memory),
+    ]
+    return course.conclude(machine, runs, faults, latency_of(course, player), memory)
+
+
+def choose_methods(model: LoadedModel, wanted: Sequence[str] | None) -> list[Method]:
+    """Return the methods to play: those that are asked for, else all that are known.
+
+    Raises:
+        InputError: the model has no such method, or it is not known how to play it.
+    """
+    known = {name: of for name, of in model.methods.items() if playable(of)}
+    for name in wanted or ():
+        if name not in model.methods:
+            raise InputError(
+                f"{model.path} has no method {name}, but {', '.join(model.methods)}. nn~ would"
+                " play forward in its place."
+            )
+        if name not in known:
+            raise InputError(f"How to play {name} is not known. Known: {', '.join(KNOWN)}.")
+    if not known:
+        raise InputError(
+            f"{model.path} has {', '.join(model.methods)}, and none of {', '.join(KNOWN)}: no RAVE."
+        )
+    return [known[name] for name in dict.fromkeys(wanted or known)]
+
+
+def trials_of(course: Course, player: Player) -> list[Trial]:
+    """Return each method with a passage for it, and what a fresh model makes of that.
+
+    Those that fail in it are left out: there is nothing to disturb.
+    """
+    trials = []
+    for of in course.driven:
+        blocks = round(PASSAGE_SECONDS * course.rate / course.block)
+        frames = blocks * course.block // of.in_ratio
+        passage = repeated(course.given[of.name], frames)
+        expected = player.play(of, passage)
+        if not player.errors:
+            trials.append(Trial(player, of, passage, expected, of.name in course.noisy))
+    return trials
+
+
+def latency_of(course: Course, player: Player) -> Latency:
+    """Return the latency of a model, and what nn~'s buffers add to its method."""
+    course.report("measuring the latency")
+    through = [of for of in course.driven if of.in_ratio == of.out_ratio == 1]
+    through.sort(key=lambda of: of.name != "forward")
+    of = (through or course.driven)[0]
+    found = measure(player, of, course.musical) if through else None
+    threaded, synchronous = (
+        buffer_latency(of.in_channels, of.out_channels, course.block, way) for way in (True, False)
+    )
+    computed = course.model.latency
+    most = found.most if found else None
+
+    def ms(samples: int) -> float:
+        return round(1e3 * samples / course.rate, 1)
+
+    return Latency(
+        computed,
+        None if computed is None else ms(computed),
+        found.first if found else None,
+        most,
+        None if most is None else ms(most),
+        threaded,
+        ms(threaded),
+        synchronous,
+        ms(synchronous),
+    )
+
+
+def warnings_of(model: LoadedModel) -> list[str]:
+    """Return what no verdict depends on, and a user should know."""
+    warnings = []
+    if model.sample_rate is None:
+        warnings.append(f"The model does not say its rate: {SAMPLE_RATE:,} Hz is taken.")
+    elif model.sample_rate != SAMPLE_RATE:
+        warnings.append(
+            f"It is made for {model.sample_rate:,} Hz: nn~ plays it at any rate, out of tune."
+        )
+    if model.largest_ratio & (model.largest_ratio - 1):
+        warnings.append(
+            f"Its ratio of {model.largest_ratio} is no power of two: nn~ cannot play it in blocks"
+            " of that size."
+        )
+    return warnings
+
+
+def outputs(runs: Sequence[Run]) -> Finding:
+    """Say whether what came out can be heard."""
+    wrong = [f"{run.times.name} {run.wrong}." for run in runs if run.wrong]
+    text = " ".join(wrong) or "Every method gives finite numbers that can be heard."
+    return Finding("output", not wrong, text)
+
+
+def _attributes(model: LoadedModel) -> Finding:
+    """Read every attribute, and set it to what it is."""
+    names = [name for name in model.attributes if model.settable(name)]
+    wrong = []
+    for name in names:
+        try:
+            model.set(name, model.get(name))
+        except MorpheneError as error:
+            wrong.append(str(error))
+    fine = f"{', '.join(names)} can be read and set." if names else "It has none."
+    return Finding("attributes", not wrong, " ".join(wrong) or fine)
+
+
+def _memory(runs: Sequence[Run], seconds: float) -> Memory:
+    worst = max(runs, key=lambda run: growth_mb(run.memory_mb))
+    growth = growth_mb(worst.memory_mb)
+    # From the middle of the second quarter to the middle of the last: half of the run.
+    per_minute = growth / (seconds / 2) * 60 if growth > LEAK_MB else 0.0
+    return Memory(worst.times.name, worst.memory_mb, round(growth, 3), round(per_minute, 2))
+
+
+def _leak(memory: Memory) -> Finding:
+    if memory.growth_mb > LEAK_MB:
+        text = f"{memory.method} keeps {memory.growth_mb_per_minute:.1f} MB more every minute."
+        return Finding("memory", False, text)
+    return Finding("memory", True, "It takes no more memory the longer it plays.")
+
+
+def _material(
+    model: LoadedModel,
+    driven: Sequence[Method],
+    block: int,
+    rate: int,
+    musical: Mono,
+    nonmusical: Mono,
+) -> dict[str, Signal]:
+    """Return what each method is given to play, by its name."""
+
+    def encode(audio: Signal) -> Signal:
+        encoder = model.methods.get("encode")
+        if encoder is None or encoder.in_ratio != 1:  # a decoder alone: latents of unit variance
+            frames = audio.shape[-1] // model.largest_ratio
+            rng = np.random.default_rng(0)
+            return rng.standard_normal((model.methods["decode"].in_channels, frames), np.float32)
+        player = StandIn(model, block, rate, model.quiet)
+        return player.play(encoder, fitted(audio, encoder.in_channels))
+
+    return {of.name: frames_for(of, musical, nonmusical, rate, encode) for of in driven}
+
+
+def _noisy(
+    model: LoadedModel,
+    driven: Sequence[Method],
+    block: int,
+    rate: int,
+    given: dict[str, Signal],
+) -> frozenset[str]:
+    """Return the methods that draw noise although all is switched off that can be."""
+    players = [StandIn(model, block, rate, model.quiet, seed) for seed in (0, 1)]
+    noisy = set()
+    for of in driven:
+        short = repeated(given[of.name], _NOISE_BLOCKS * block // of.in_ratio)
+        a, b = (player.play(of, short) for player in players)
+        if not np.array_equal(a, b, equal_nan=True):
+            noisy.add(of.name)
+    return frozenset(noisy)

@@ -1,0 +1,93 @@
+"""The course of a real-time proof in Pure Data, with the real nn~."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from morphene_core.audio.loudness import level_dbfs
+from morphene_core.final_model import Method
+from morphene_core.realtime.course import Course, latency_of, outputs, trials_of
+from morphene_core.realtime.faults import TOLERANCE, Trial, find_faults, relative_difference
+from morphene_core.realtime.host import Signal
+from morphene_core.realtime.machine import this_machine
+from morphene_core.realtime.pd import PdFiles, PureData
+from morphene_core.realtime.player import StandIn
+from morphene_core.realtime.report import Finding, RealtimeReport
+from morphene_core.realtime.signals import repeated
+from morphene_core.realtime.timing import RUNS, SILENT_PEAK, Run, held_up, method_times
+
+_NOISY_DB = 6.0  # by which the level of what draws noise may differ between the hosts
+
+
+def run_in_pure_data(course: Course, files: PdFiles) -> RealtimeReport:
+    """Prove a model in Pure Data, and compare what it plays with the stand-in, sample by sample.
+
+    Raises:
+        MorpheneError: Pure Data does not play it.
+    """
+    runs = [_timed(course, files, of) for of in course.driven]
+    player = _player(course, files, quiet=True)
+    trials = trials_of(course, player)
+    stand_in = course.stand_in()
+    faults = [
+        outputs(runs),
+        _as_the_stand_in(trials, stand_in),
+        *find_faults(trials, stand_in.play_at_once, course.report),
+    ]
+    latency = latency_of(course, player)
+    host = f"Pure Data with nn~ {player.nn_version}"
+    machine = this_machine(course.threads, player.torch_version, host)
+    return course.conclude(machine, runs, faults, latency)
+
+
+def _player(course: Course, files: PdFiles, quiet: bool) -> PureData:
+    attributes = course.model.quiet if quiet else {}
+    path = course.model.path
+    return PureData(files, path, course.block, course.rate, attributes, course.threads)
+
+
+def _timed(course: Course, files: PdFiles, of: Method) -> Run:
+    """Play a method for a while, again where something else held it up."""
+    frames = round(course.seconds * course.rate / course.block) * course.block // of.in_ratio
+    given = repeated(course.given[of.name], frames)
+    runs: list[Run] = []
+    while len(runs) < RUNS:
+        course.report(f"playing {of.name} in Pure Data for {course.seconds:g} s")
+        player = _player(course, files, quiet=False)
+        heard = player.play(of, given)
+        blocks = player.block_times()
+        finite = bool(np.isfinite(heard).all())
+        level = level_dbfs(heard) if finite else 0.0
+        times = method_times(of.name, blocks, course.deadline_ms / 1e3, level)
+        wrong = _wrong(player, heard, finite)
+        runs.append(Run(times, [1e3 * block.wall for block in blocks], [], wrong))
+        if not held_up(times, course.deadline_ms):
+            break
+    best = min(runs, key=lambda run: run.times.p99_ms)
+    return replace(best, times=replace(best.times, runs=len(runs)))
+
+
+def _wrong(player: PureData, heard: Signal, finite: bool) -> str:
+    if player.errors:
+        return f"fails in Pure Data ({player.errors[0]})"
+    if not finite:
+        return "gives numbers that are not finite"
+    return "gives silence" if np.abs(heard).max(initial=0.0) < SILENT_PEAK else ""
+
+
+def _as_the_stand_in(trials: Sequence[Trial], stand_in: StandIn) -> Finding:
+    wrong, apart = [], 0.0
+    for trial in trials:
+        expected = stand_in.play(trial.method, trial.passage)
+        if trial.noisy:
+            decibels = abs(level_dbfs(trial.expected) - level_dbfs(expected))
+            if not decibels < _NOISY_DB:
+                wrong.append(f"{trial.method.name} is {decibels:.0f} dB from the stand-in's.")
+            continue
+        difference = relative_difference(trial.expected, expected)
+        apart = max(apart, difference)
+        if difference > TOLERANCE:
+            wrong.append(f"{trial.method.name} differs by {difference:.2g} of the peak.")
+    fine = f"Pure Data plays what the stand-in plays, to {apart:.0e} of the peak."
+    return Finding("stand-in", not wrong, " ".join(wrong) or fine)

@@ -1,0 +1,101 @@
+"""The real-time proof: plays a .ts as nn~ does, and says whether it can be played on stage."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from morphene_core.errors import InputError, MorpheneError
+from morphene_core.progress import Report, silent
+from morphene_core.realtime.report import RealtimeReport
+
+if TYPE_CHECKING:
+    from morphene_core.audio.wav import Mono
+    from morphene_core.realtime.host import Attributes, Signal
+    from morphene_core.realtime.pd import PdFiles
+
+DEFAULT_BLOCK = 2048
+"""Samples per block: RAVE's ratio, the shortest block that nn~ plays it in."""
+
+
+def play(
+    path: Path,
+    method: str,
+    signal: "Signal",
+    block: int = DEFAULT_BLOCK,
+    seed: int = 0,
+    attributes: "Attributes | None" = None,
+) -> "Signal":
+    """Play a method of a fresh model, block by block, as nn~ would.
+
+    Args:
+        path: the .ts.
+        method: of the model.
+        signal: shape (channels, frames at the method's input ratio).
+        block: samples of audio per block; nn~ takes no less than the model's largest ratio, and
+            the next power of two.
+        seed: of the noise that the model draws: same seed, same audio.
+        attributes: values to set before, by name.
+
+    Returns:
+        Shape (channels, frames at the method's output ratio), without a last incomplete block.
+
+    Raises:
+        InputError: the file is nothing that nn~ plays, or has no such method or channels.
+        MorpheneError: the model fails while it plays, or refuses an attribute.
+    """
+    from morphene_core.realtime.host import Host, block_size, isolated, play_blocks
+    from morphene_core.realtime.model import LoadedModel
+
+    model = LoadedModel(path)
+    of = model.methods.get(method)
+    if of is None:
+        raise InputError(f"{path} has no method {method}, but {', '.join(model.methods)}.")
+    if signal.shape[0] != of.in_channels:
+        raise InputError(
+            f"{method} of {path} takes {of.in_channels} channels, not {signal.shape[0]}."
+        )
+    with isolated(threads=1):  # the same sums, however many there are
+        host = Host(model, method, block_size(model, block), attributes or {}, seed)
+        heard = play_blocks(host, signal)
+    if host.errors:
+        raise MorpheneError(f"{path}: {method} fails: {host.errors[0]}")
+    return heard
+
+
+def prove(
+    path: Path,
+    methods: Sequence[str] | None = None,
+    block: int = DEFAULT_BLOCK,
+    seconds: float = 60.0,
+    threads: int = 1,
+    audio: "tuple[Mono, Mono] | None" = None,
+    report: Report = silent,
+    host: "PdFiles | None" = None,
+) -> RealtimeReport:
+    """Play every method of a .ts against the clock, and try what a stage does to it.
+
+    Args:
+        path: the .ts.
+        methods: which of its methods; None takes all that are known how to play.
+        block: samples of audio per block, see `play`.
+        seconds: audio that each method plays against the clock.
+        threads: that torch may use. nn~ leaves it at all cores, which one of several instruments
+            does not have.
+        audio: musical and non-musical source, shape (samples,), 48 kHz; None synthesizes them.
+        report: takes progress.
+        host: Pure Data with nn~, which then plays the model; None takes the stand-in.
+
+    Raises:
+        InputError: the file is nothing that nn~ plays, or has no such method.
+        MorpheneError: Pure Data does not play it.
+    """
+    from morphene_core.realtime.course import prepare, run_in_stand_in  # torch
+    from morphene_core.realtime.host import isolated
+
+    with isolated(threads):
+        course = prepare(path, methods, block, seconds, threads, audio, report)
+        if host is None:
+            return run_in_stand_in(course)
+        from morphene_core.realtime.pd_course import run_in_pure_data
+
+        return run_in_pure_data(course, host)

@@ -1,0 +1,166 @@
+"""`morphene realtime`: what it says, what it asks, and what it makes of what is no model."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from morphene_core.errors import InputError
+from morphene_core.files import sha256, write_json
+from morphene_core.home import Home
+from morphene_core.realtime.intact import require_intact
+from morphene_core.realtime.model import LoadedModel
+from morphene_core.trust import known_model
+from morphene_dagster.cli import main
+from tests.toys import toy
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("MORPHENE_HOME", str(tmp_path / "home"))
+    return Home(tmp_path / "home")
+
+
+def run(*arguments: str | Path, answer: str | None = None) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["realtime", *map(str, arguments)], input=answer)
+    return done.exit_code, done.output
+
+
+def test_it_says_what_it_found_and_writes_a_report_and_a_picture(
+    home: Home, model: Path, tmp_path: Path
+) -> None:
+    short = ("--seconds", "0.5", "--method", "forward", "--method", "morph", "--yes")
+    code, said = run(model, *short, "--output", tmp_path / "out")
+    report = json.loads((tmp_path / "out/realtime.json").read_text())
+    assert code == (0 if report["verdict"] == "plays" else 1)
+    assert f"toy.ts: {report['verdict']}" in said
+    for word in ("forward", "morph", "p99", "Latency", "boundary clicks", "prior"):
+        assert word in said
+    assert [of["name"] for of in report["methods"]] == ["forward", "morph"]
+    assert (tmp_path / "out/realtime.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_is_the_report_and_a_faulty_model_ends_with_1(home: Home, tmp_path: Path) -> None:
+    faulty = toy(tmp_path, "is silent")
+    code, said = run(faulty, "--seconds", "0.5", "--method", "forward", "--yes", "--json")
+    assert code == 1
+    assert json.loads(said)["verdict"] == "faulty"
+
+
+def test_a_model_from_elsewhere_is_not_loaded_unless_somebody_says_yes(
+    home: Home, model: Path
+) -> None:
+    code, said = run(model)
+    assert code == 1
+    assert said.strip().endswith("it is loaded if you say --yes.") and len(said.splitlines()) == 1
+
+
+def test_a_model_that_the_project_folder_exported_or_delivered_is_known_by_its_bytes(
+    home: Home, model: Path, tmp_path: Path
+) -> None:
+    assert not known_model(home, model)
+    paths = home.instrument("pyroviolin")
+    record = paths.exports / "a.json"
+    write_json(record, {"sha256": sha256(model)})
+    assert known_model(home, model)
+    copy = shutil.copy(model, tmp_path / "renamed.ts")
+    assert known_model(home, copy)
+    with copy.open("ab") as file:
+        file.write(b"\0")
+    assert not known_model(home, copy)
+    record.write_text("{")
+    assert not known_model(home, model)
+    write_json(paths.models / "deliveries/2/metadata.json", {"model": {"sha256": sha256(copy)}})
+    assert known_model(home, copy) and not known_model(home, model)
+
+
+def broken(folder: Path, name: str, model: Path) -> Path:
+    """Return a file that is no model, by what is wrong with it."""
+    path = folder / f"{name}.ts"
+    if name == "empty":
+        path.touch()
+    elif name == "text":
+        path.write_text("no model")
+    elif name == "half":
+        path.write_bytes(model.read_bytes()[: model.stat().st_size // 2])
+    elif name == "checkpoint":
+        torch.save({"state_dict": {}}, path)
+    elif name == "foreign":
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), path)
+    elif name == "folder":
+        path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("missing", "does not exist"),
+        ("folder", "is no file"),
+        ("empty", "is empty"),
+        ("text", "is no TorchScript model (.ts)"),
+        ("half", "or only a part of one"),
+        ("checkpoint", "is no TorchScript that this torch"),
+        ("foreign", "nothing that nn~ plays"),
+    ],
+)
+def test_what_is_no_model_is_named_in_one_line(
+    home: Home, model: Path, tmp_path: Path, name: str, says: str
+) -> None:
+    path = broken(tmp_path, name, model)
+    code, said = run(path, "--yes")
+    assert code == 1
+    assert says in said and str(path) in said
+    assert len(said.splitlines()) == 1 and "Traceback" not in said
+
+
+def test_a_model_of_which_a_bit_has_flipped_is_refused_or_plays_as_before(
+    model: Path, tmp_path: Path
+) -> None:
+    whole = model.read_bytes()
+    weights = {name: value.clone() for name, value in LoadedModel(model)._module.named_buffers()}
+    rng, refused = random.Random(0), 0
+    path = tmp_path / "flipped.ts"
+    for _ in range(150):
+        data = bytearray(whole)
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        path.write_bytes(data)
+        try:
+            loaded = LoadedModel(path)
+        except InputError as error:
+            refused += 1
+            assert str(path) in str(error) and "\n" not in str(error)
+            continue
+        for name, value in loaded._module.named_buffers():
+            assert torch.equal(value, weights[name])
+    assert refused > 50
+
+
+@pytest.mark.parametrize("part", [0.001, 0.2, 0.7, 0.95, 0.999])
+def test_a_model_of_which_the_end_is_missing_is_refused(
+    model: Path, tmp_path: Path, part: float
+) -> None:
+    path = tmp_path / "part.ts"
+    path.write_bytes(model.read_bytes()[: int(model.stat().st_size * part)])
+    with pytest.raises(InputError, match="only a part of one"):
+        require_intact(path)
+
+
+def test_a_method_that_is_not_there_and_a_host_that_is_not_installed_are_named(
+    home: Home, model: Path, tmp_path: Path
+) -> None:
+    code, said = run(model, "--yes", "--method", "sing")
+    assert code == 1 and "no method sing, but encode, decode, forward, morph, prior" in said
+    code, said = run(model, "--yes", "--host", "pd", "--nn", tmp_path)
+    assert code == 1 and "--nn" in said and len(said.splitlines()) == 1
+    code, said = run(model, "--yes", "--host", "pd", "--pd", tmp_path / "pd")
+    assert code == 1 and "puredata-core" in said and len(said.splitlines()) == 1
