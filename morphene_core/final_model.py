@@ -7,6 +7,7 @@ from typing import Any, Literal
 from morphene_core.errors import DAMAGED, InputError
 from morphene_core.files import read_json, write_json
 from morphene_core.home import InstrumentPaths
+from morphene_core.realtime.report import RealtimeReport
 
 Rises = Literal["louder", "brighter"]
 
@@ -139,6 +140,7 @@ def read_final_model(path: Path) -> FinalModel | None:
         fields = read_json(record)
         if "realtime" not in fields:
             return None
+        RealtimeReport.from_dict(fields["realtime"])  # whoever reads the record reads it, too
         lists: dict[str, Any] = {
             "latents": [Latent(**latent) for latent in fields["latents"]],
             "methods": [Method(**method) for method in fields["methods"]],

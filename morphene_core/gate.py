@@ -125,6 +125,7 @@ def evaluate(
 
 
 def obstacles(
+    slug: str,
     shippable: bool,
     release: Release,
     criteria: Mapping[str, Criterion],
@@ -139,6 +140,7 @@ def obstacles(
     may have rejected it, and its recordings must allow that it is made.
 
     Args:
+        slug: of the instrument.
         shippable: whether its profile makes instruments that ship.
         release: how it is to be released.
         criteria: the five, of the checkpoint that is to be delivered.
@@ -152,7 +154,7 @@ def obstacles(
         return heard + terms.refused
     found = [_obstacle(criterion) for criterion in criteria.values() if not criterion.passed]
     found += terms.refused + terms.obstacles
-    return found + (_rights_obstacles(sources, rights) if release == "commercial" else [])
+    return found + (_rights_obstacles(slug, sources, rights) if release == "commercial" else [])
 
 
 def require_open(slug: str, found: Sequence[Obstacle]) -> None:
@@ -176,8 +178,8 @@ def _obstacle(criterion: Criterion) -> Obstacle:
     return Obstacle(f"{criterion.title}: {criterion.text}", criterion.remedy)
 
 
-def _rights_obstacles(sources: Sequence[str], rights: Decision | None) -> list[Obstacle]:
-    how = "Clear the rights and record it: `morphene rights INSTRUMENT --by NAME --decision TEXT`."
+def _rights_obstacles(slug: str, sources: Sequence[str], rights: Decision | None) -> list[Obstacle]:
+    how = f"Clear the rights and record it: `morphene rights {slug} --by NAME --decision TEXT`."
     if rights is None:
         return [Obstacle("Nobody has recorded a rights decision for a commercial release.", how)]
     if unknown := rights.missing(sources):

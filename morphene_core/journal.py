@@ -50,14 +50,26 @@ def read(path: Path) -> list[dict[str, Any]]:
     Raises:
         MorpheneError: the file cannot be read.
     """
+    return [record for record in read_whole(path) if record is not None]
+
+
+def read_whole(path: Path) -> list[dict[str, Any] | None]:
+    """Return what `read` returns, with None for each line that is no JSON object.
+
+    Raises:
+        MorpheneError: the file cannot be read.
+    """
+    return [_parsed(line) for line in _lines(path)]
+
+
+def _lines(path: Path) -> list[bytes]:
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return []
     except OSError as error:
         raise MorpheneError(f"{path} cannot be read ({error.strerror}). Mend that.") from error
-    records = (_parsed(line) for line in lines)
-    return [record for record in records if record is not None]
+    return lines[:-1] if lines[-1] == b"" else lines
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

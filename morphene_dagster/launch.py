@@ -84,7 +84,7 @@ def launch(
     config: dict[str, object] = {"ops": ops} if ops else {}
     if profile:
         config["resources"] = {"project": {"config": {"profile": profile}}}
-    with dg.DagsterInstance.get() as instance, services(home):
+    with dg.DagsterInstance.get() as instance, services(home, console.print):
         set_pool_limits(instance, home)
         count = sum(
             group in stages for asset in assets.ALL for group in asset.group_names_by_key.values()

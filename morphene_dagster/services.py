@@ -5,15 +5,17 @@ it, and everything that it started ends with it: trainings save their state, the
 interrupted, and the next start of the services takes them up again.
 """
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from morphene_core.errors import MorpheneError
 from morphene_core.files import is_locked, locked, read_json, write_json
@@ -87,20 +89,38 @@ def start(home: Home, port: int | None) -> subprocess.Popen[bytes]:
 
 
 @contextmanager
-def services(home: Home) -> Iterator[None]:
+def services(home: Home, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """See to it that the queue is worked through during the block.
 
     Nothing is done where services run already; otherwise they are started without a UI, and end
-    with the block.
+    with the block, once no other command follows a run of its own by them.
+
+    Args:
+        home: the project folder.
+        say: is told when it has to wait for others.
     """
-    if running(home):
-        yield
-        return
-    process = start(home, None)
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    with (home.dagster / "services.users").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        if running(home):
+            yield
+            return
+        process = start(home, None)
+        try:
+            yield
+        finally:
+            try:
+                _wait_for_others(users, say)
+            finally:
+                stop(process)
+
+
+def _wait_for_others(users: IO[str], say: Callable[[str], None]) -> None:
     try:
-        yield
-    finally:
-        stop(process)
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("Another command still uses the services that this one started: waiting for its end.")
+        fcntl.flock(users, fcntl.LOCK_EX)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

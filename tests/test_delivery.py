@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 import morphene_core.delivery.publish as publishing
 from morphene_core.audio.wav import SAMPLE_RATE, Mono
 from morphene_core.delivery.candidate import candidate
-from morphene_core.delivery.changes import changes
+from morphene_core.delivery.changes import changes, changes_text
 from morphene_core.delivery.publish import publish
 from morphene_core.delivery.verify import folder_faults, read_metadata
 from morphene_core.delivery.versions import delivered_versions, delivering, version_folder
@@ -186,7 +186,7 @@ def test_the_same_inputs_give_the_same_zip_byte_for_byte_anywhere(
 def test_an_export_that_has_changed_since_is_not_delivered(paths: InstrumentPaths) -> None:
     (model,) = paths.exports.glob("*.ts")
     model.write_bytes(b"other code")
-    with pytest.raises(InputError, match="has changed since it was exported"):
+    with pytest.raises(InputError, match="Delete it; `morphene deliver pyroviolin` exports"):
         deliver(paths)
     assert not paths.final.exists()
 
@@ -246,6 +246,24 @@ def test_changes_name_what_was_added_removed_and_relicensed() -> None:
         "musical source Takes (own): removed a.wav",
         "source Takes: licence CC0-1.0 (was own)",
     ]
+
+
+def test_what_people_wrote_makes_no_markup_of_changes() -> None:
+    name = "Takes\n# A heading | *bold*"
+    source = {"role": "musical", "source": name, "licence": "own", "path": "a.wav", "sha256": "1"}
+    after = {
+        "instrument": {"name": "Pyro *violin*"},
+        "delivery": {"version": 2},
+        "lineage": {"sources": [source]},
+        "terms": {"rights": {"decision": "Cleared\n\n# All\n- of it", "who": "Bo"}},
+    }
+    text = changes_text(after, {1: {"format": 1}})
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "# Changes of Pyro \\*violin\\*, version 2",
+        "## Since version 1",
+    ]
+    # Its name, the decision, who made it, and the source: a line each, whatever is in them.
+    assert sum(line.startswith("- ") for line in text.splitlines()) == 4
 
 
 def test_a_delivery_that_was_damaged_is_made_anew_as_another_version(

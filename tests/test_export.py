@@ -148,6 +148,20 @@ def test_a_morph_is_the_decoded_mix_of_both_codes_block_by_block(load, reference
             assert torch.allclose(heard, expected, atol=1e-5)
 
 
+def test_a_morph_draws_the_same_noise_as_encoding_both_at_once(load, references) -> None:
+    x, y = tensor(references)
+    signal = torch.cat([x, y, torch.full_like(x, 0.3)], 1)[..., : 12 * BLOCK]
+    morphing, encoding, decoding = load(), load(), load()
+    with torch.inference_mode():
+        for number, block in enumerate(blocks(signal)):
+            torch.manual_seed(number)
+            heard = morphing.morph(block)
+            torch.manual_seed(number)
+            both = encoding.encode(torch.cat([block[:, :1], block[:, 1:2]], 0))
+            expected = decoding.decode(0.7 * both[:1] + 0.3 * both[1:])
+            assert torch.allclose(heard, expected, atol=1e-5)
+
+
 def test_a_morph_is_the_same_in_blocks_of_any_size(load, references) -> None:
     x, y = tensor(references)
     signal = torch.cat([x, y, torch.linspace(0, 1, x.shape[-1])[None, None]], 1)
@@ -198,6 +212,18 @@ def test_what_is_not_finite_does_no_harm(load, references) -> None:
         latents = torch.full((1, 3, 2), float("nan"))
         assert torch.isfinite(model.decode(latents)).all()
         assert torch.isfinite(model.decode(torch.full((1, 3, 2), 1e30))).all()
+
+
+def test_an_attribute_is_never_set_to_what_is_no_number(load, references) -> None:
+    model = load()
+    for value in (float("nan"), float("inf"), -float("inf")):
+        assert model.set_latent(1, value) == -1
+        assert model.set_temperature(value) == -1 and model.set_encoder_noise(value) == -1
+    assert model.get_temperature() == (1.0,) and model.get_latent() == (0, 0.0)
+    model.set_latent(1, 1e30)
+    with torch.inference_mode():
+        heard = model.forward(tensor(references)[0])
+    assert torch.isfinite(heard).all()
 
 
 def test_rave_vst_decodes_left_and_right_at_once(load) -> None:

@@ -144,7 +144,7 @@ def test_what_ships_passes_all_five_and_has_the_rights_and_a_trial_only_must_not
     takes = source(licence)
     terms = what_follows([takes], release, TODAY)
     found = obstacles(
-        shippable, release, criteria, STATES[state], terms, [takes.title], RIGHTS[rights]
+        SLUG, shippable, release, criteria, STATES[state], terms, [takes.title], RIGHTS[rights]
     )
     about = [
         ("morph", shippable and bool(failing)),

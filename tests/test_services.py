@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from morphene_core.instruments import get_poc_instrument
 from morphene_core.training import TrainingRecord, current_training
 from morphene_core.training.live import is_running
 from morphene_dagster.instance import GPU_POOL, instance_environment, set_pool_limits
-from morphene_dagster.services import running
+from morphene_dagster.services import running, services
 from morphene_dagster.submit import submit
 from tests.conftest import free_port, tiny
 from tests.killing import newest_step
@@ -178,3 +179,23 @@ def test_services_that_a_run_has_started_for_itself_are_not_taken_for_the_ui(
         done = morphene("up", home=tmp_path)
     assert done.returncode == 1
     assert "Start this when it has ended." in done.stderr
+
+
+def test_services_that_another_command_uses_go_on_until_it_has_ended(home: Home) -> None:
+    entered, leave, said = threading.Event(), threading.Event(), []
+
+    def use() -> None:
+        with services(home):
+            entered.set()
+            leave.wait(60)
+
+    other = threading.Thread(target=use)
+    with services(home, said.append):
+        other.start()
+        assert entered.wait(30)
+        # Whoever started them leaves first, and has to stay until the other one has left.
+        threading.Timer(2.0, leave.set).start()
+    other.join(30)
+    assert leave.is_set()
+    assert said and "waiting for its end" in said[0]
+    assert running(home) is None

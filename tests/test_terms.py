@@ -269,13 +269,19 @@ def test_a_rights_decision_stands_until_it_is_withdrawn_and_all_stay_on_record(
     assert standing_decision(paths, "commercial") is None
     record_decision(paths, "clear", "commercial", "Settled.", "Bo", ["Takes (own)"])
     assert standing_decision(paths, "commercial") is not None
+    said = [decision.decision for decision in read_decisions(paths)]
+    assert said == ["Cleared.", "A heir objects.", "Settled."]
+
+
+@pytest.mark.parametrize("line", ['{"action": "withdraw", "release": "comm', '{"who": 3}', "\0"])
+def test_a_damaged_decision_is_not_passed_over_since_it_may_have_been_a_withdrawal(
+    paths: InstrumentPaths, line: str
+) -> None:
+    record_decision(paths, "clear", "commercial", "Cleared.", "Bo", ["Takes (own)"])
     with paths.rights.open("a") as journal:
-        journal.write('{"action": "clear", "release": "commercial", "wh\n{"who": 3}\n')
-    assert [d.decision for d in read_decisions(paths)] == [
-        "Cleared.",
-        "A heir objects.",
-        "Settled.",
-    ]
+        journal.write(f"{line}\n")
+    with pytest.raises(InputError, match=r"rights\.jsonl, line 2, is damaged"):
+        standing_decision(paths, "commercial")
 
 
 @pytest.mark.parametrize(

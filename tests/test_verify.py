@@ -255,10 +255,30 @@ def test_a_zip_that_is_none_is_said_to_be(tmp_path: Path, delivered: Path) -> No
 
 
 def test_the_zip_holds_the_whole_delivery(delivered: Path) -> None:
-    with opened(delivered / ZIP) as (folder, zipped):
-        assert not zipped
-        assert folder_faults(folder, zipped) == []
+    with opened(delivered / ZIP) as folder:
+        assert folder_faults(folder, zipped=False) == []
         assert not (folder / ZIP).exists()
+
+
+def test_a_damaged_zip_that_somebody_packed_again_is_named(tmp_path: Path, delivered: Path) -> None:
+    packed = tmp_path / "again.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(delivered / "demo.wav", "pyroviolin/demo.wav")
+        middle = archive.getinfo("pyroviolin/demo.wav").compress_size // 2
+    contents = bytearray(packed.read_bytes())
+    contents[middle : middle + 200] = bytes(200)
+    packed.write_bytes(contents)
+    with pytest.raises(InputError, match=r"again\.zip is no zip, or damaged"), opened(packed):
+        pass
+
+
+def test_what_is_wrong_in_a_zip_is_said_of_the_zip(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("pyroviolin/README.md", "hello")
+    refused = pytest.raises(InputError, match="holds no delivery")
+    with refused as error, opened(tmp_path / "a.zip") as folder:
+        read_metadata(folder)
+    assert str(tmp_path / "a.zip") in str(error.value)
 
 
 # The command.
@@ -281,6 +301,18 @@ def test_without_a_yes_nothing_is_loaded_and_the_exit_code_tells(delivered: Path
     assert "is code" in done.stderr
     done = verify(delivered / ZIP, "--no-play")
     assert done.exit_code == 0 and "was not loaded" in done.stdout
+
+
+def test_what_was_unpacked_from_the_zip_and_looked_into_is_a_delivery(
+    delivered: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(delivered / ZIP) as archive:
+        archive.extractall(tmp_path / "buyer")
+    (tmp_path / "buyer" / "pyroviolin" / "pictures" / ".DS_Store").write_bytes(b"a desktop's")
+    done = verify(tmp_path / "buyer" / "pyroviolin", "--no-play")
+    assert done.exit_code == 0, done.output
+    truncated_zip(delivered)  # one that is there has to be whole
+    assert verify(delivered, "--no-play").exit_code == 1
 
 
 def test_what_this_project_folder_made_is_loaded_without_asking(

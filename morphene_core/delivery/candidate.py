@@ -77,6 +77,7 @@ class Candidate:
     def obstacles(self) -> list[Obstacle]:
         """All that stands in the way of its delivery."""
         return obstacles(
+            self.paths.slug,
             self.profile.shippable,
             self.release,
             self.criteria,

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from morphene_core.delivery.card import plain
+
 Metadata = Mapping[str, Any]
 
 _FACTS = (
@@ -56,9 +58,9 @@ def changes_text(metadata: Metadata, earlier: Mapping[int, Metadata]) -> str:
         earlier: of those before it, by their versions; an older Morphene's, too.
     """
     name, version = metadata["instrument"]["name"], metadata["delivery"]["version"]
-    parts = [f"# Changes of {name}, version {version}"]
+    parts = [f"# Changes of {plain(name)}, version {version}"]
     for number in sorted(earlier, reverse=True):
-        lines = "\n".join(f"- {line}" for line in changes(earlier[number], metadata))
+        lines = "\n".join(f"- {plain(line)}" for line in changes(earlier[number], metadata))
         parts += [f"## Since version {number}", lines or "Nothing but how the files are made."]
     if not earlier:
         parts.append("This is the first version.")

@@ -112,7 +112,7 @@ def schema_faults(metadata: Any, most: int = 5) -> list[str]:
     errors = _validator().iter_errors(metadata)
     found = sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
     lines = [f"{_place(error.absolute_path)}: {_shortened(error.message)}" for error in found]
-    more = [f"and {len(lines) - most} more places"] if len(lines) > most else []
+    more = [f"{len(lines) - most} more places"] if len(lines) > most else []
     return lines[:most] + more
 
 

@@ -82,7 +82,7 @@ def licence_text(metadata: Mapping[str, Any]) -> str:
         "This page says what follows from the recordings and, apart from that, from the tools. It"
         " is a summary and no legal advice.",
         "## The recordings",
-        f"Licence of the instrument: **{terms['licence']}**.",
+        f"Licence of the instrument: **{plain(terms['licence'])}**.",
         _bullets(map(plain, terms["conditions"]), otherwise="The recordings ask for nothing."),
         _table(metadata["lineage"]["sources"]),
     ]

@@ -105,7 +105,10 @@ def _fill(folder: Path, found: Candidate, metadata: dict[str, Any], report: Repo
     target = folder / f"{slug}.ts"
     shutil.copyfile(found.model_file, target)
     if sha256(target) != model.sha256:
-        raise InputError(f"{found.model_file} has changed since it was exported. Export it again.")
+        raise InputError(
+            f"{found.model_file} is not what was exported: it has changed or is damaged. Delete it;"
+            f" `morphene deliver {slug}` exports it again then."
+        )
     report("playing the demo through the delivered model")
     _write_demo(folder / "demo.wav", target, found)
     report("writing patches, terms and the model card")

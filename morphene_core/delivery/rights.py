@@ -87,12 +87,19 @@ def record_decision(
 
 
 def read_decisions(paths: InstrumentPaths) -> list[Decision]:
-    """Return all decisions on an instrument, the oldest first; lines that are none are left out.
+    """Return all decisions on an instrument, the oldest first.
 
     Raises:
         MorpheneError: the journal cannot be read.
+        InputError: a line is no decision. It might have withdrawn an earlier one, and nothing ships
+            on a guess.
     """
-    decisions = (_decision(record) for record in journal.read(paths.rights))
+    decisions = [_decision(record) for record in journal.read_whole(paths.rights)]
+    if None in decisions:
+        raise InputError(
+            f"{paths.rights}, line {decisions.index(None) + 1}, is damaged. Put the line back from"
+            " a copy, or delete it and record the decision again."
+        )
     return [decision for decision in decisions if decision]
 
 
@@ -105,7 +112,9 @@ def standing_decision(paths: InstrumentPaths, release: Release) -> Decision | No
     return standing
 
 
-def _decision(record: Mapping[str, Any]) -> Decision | None:
+def _decision(record: Mapping[str, Any] | None) -> Decision | None:
+    if record is None:
+        return None
     try:
         found = Decision(**{field.name: record[field.name] for field in fields(Decision)})
     except (KeyError, TypeError):

@@ -1,10 +1,12 @@
 """Whether a delivered folder, or its zip, is what was delivered."""
 
 import json
+import lzma
 import os
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,20 @@ from morphene_core.errors import InputError
 from morphene_core.files import sha256
 
 _LARGEST_METADATA = 32 << 20
+
+_BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+)
+"""What reading a damaged or foreign zip may raise."""
+
+_LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
+"""What a desktop leaves in a folder that somebody has looked into."""
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
@@ -65,7 +81,8 @@ def folder_faults(folder: Path, zipped: bool = True) -> list[str]:
 
     Args:
         folder: with the delivery.
-        zipped: whether its zip has to be in it.
+        zipped: whether its zip has to be in it, as in the project folder; what was unpacked from
+            the zip is whole without. A zip that is there is always compared.
 
     Raises:
         InputError: the metadata cannot be read.
@@ -86,7 +103,8 @@ def folder_faults(folder: Path, zipped: bool = True) -> list[str]:
     model = metadata["model"]
     if metadata["files"].get(model["file"], {}).get("sha256") != model["sha256"]:
         faults.append(f"{model['file']} is not the model that {METADATA} describes")
-    return faults + (_zip_faults(folder, metadata) if zipped else [])
+    there = (folder / archive_name(metadata)).exists()
+    return faults + (_zip_faults(folder, metadata) if zipped or there else [])
 
 
 def checksum_faults(folder: Path, metadata: Mapping[str, Any]) -> list[str]:
@@ -102,14 +120,14 @@ def checksum_faults(folder: Path, metadata: Mapping[str, Any]) -> list[str]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Path, bool]]:
-    """Give the folder of a delivery, and whether its zip has to be in it; a zip is unpacked.
+def opened(path: Path) -> Iterator[Path]:
+    """Give the folder of a delivery; a zip is unpacked for as long as the block takes.
 
     Raises:
-        InputError: there is nothing, or no zip that can be unpacked safely.
+        InputError: there is nothing, no zip that can be unpacked safely, or no delivery in it.
     """
     if path.is_dir():
-        yield path, True
+        yield path
         return
     if not path.is_file():
         raise InputError(f"{path} does not exist. Name a delivered folder, or its zip.")
@@ -119,11 +137,15 @@ def opened(path: Path) -> Iterator[tuple[Path, bool]]:
                 if faults := archive_faults(archive):
                     raise InputError(f"{path} was not unpacked: {faults[0]}. It is not ours.")
                 folder = unpack(archive, Path(temporary))
-        except (zipfile.BadZipFile, NotImplementedError, EOFError, FileExistsError) as error:
+        except _BROKEN_ZIP as error:
+            reason = getattr(error, "strerror", None) or error
             raise InputError(
-                f"{path} is no zip, or damaged ({error}). Get another copy."
+                f"{path} is no zip, or damaged ({reason}). Get another copy."
             ) from error
-        yield folder, False
+        try:
+            yield folder
+        except InputError as error:  # of the zip, which a person knows, and not of our folder
+            raise InputError(str(error).replace(str(folder), str(path))) from error
 
 
 def _is_within(folder: Path, name: str) -> bool:
@@ -140,7 +162,8 @@ def _is_within(folder: Path, name: str) -> bool:
 def _foreign(folder: Path, metadata: Mapping[str, Any]) -> list[str]:
     known = {*metadata["files"], METADATA, archive_name(metadata)}
     names = (path.relative_to(folder).as_posix() for path in files_of(folder))
-    return [f"{name} does not belong to the delivery" for name in names if name not in known]
+    foreign = [name for name in names if name not in known and Path(name).name not in _LITTER]
+    return [f"{name} does not belong to the delivery" for name in foreign]
 
 
 def _zip_faults(folder: Path, metadata: Mapping[str, Any]) -> list[str]:
@@ -159,7 +182,7 @@ def _zip_faults(folder: Path, metadata: Mapping[str, Any]) -> list[str]:
                 for entry in sorted(expected)
                 if not _same(archive, entry, folder / entry.removeprefix(f"{top}/"))
             ]
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except _BROKEN_ZIP as error:
         return [f"{name} is damaged ({error})"]
 
 

@@ -1,5 +1,7 @@
 """The exported network: RAVE as nn~ and RAVE VST play it, with a morph that RAVE does not have."""
 
+import math
+
 import nn_tilde
 import rave
 import torch
@@ -116,12 +118,12 @@ class StreamingInstrument(nn_tilde.Module):  # type: ignore[misc]
         It takes up to ``full_latent_size`` latents; those that are missing are drawn. In the stereo
         mode the batch holds left and right, which come out as channels.
         """
-        # Latents of real audio stay within a few tens; far beyond, the decoder overflows.
-        z = torch.nan_to_num(z, 0.0, 0.0, 0.0).clamp(-1000.0, 1000.0)
         shown = z[:, : self.latent_size] + self.latent_offset[:, : z.shape[1]]
         hidden = self.full_latent_size - z.shape[1]
         noise = torch.randn(z.shape[0], hidden, z.shape[-1]).type_as(z) * self.temperature[0]
         z = torch.cat([shown, z[:, self.latent_size :], noise], 1)
+        # Latents of real audio stay within a few tens; far beyond, the decoder overflows.
+        z = torch.nan_to_num(z, 0.0, 0.0, 0.0).clamp(-1000.0, 1000.0)
         z = functional.conv1d(z, self.latent_pca.t().unsqueeze(-1))
         y: torch.Tensor = self.pqmf.inverse(self.decoder(z + self.latent_mean.unsqueeze(-1)))
         if self.stereo_mode:
@@ -174,6 +176,8 @@ class StreamingInstrument(nn_tilde.Module):  # type: ignore[misc]
     @torch.jit.export
     def set_temperature(self, value: float) -> int:
         """Set the noise in the latents that are not shown; 1 is the prior's."""
+        if not math.isfinite(value):
+            return -1
         self.temperature = (value,)
         return 0
 
@@ -185,6 +189,8 @@ class StreamingInstrument(nn_tilde.Module):  # type: ignore[misc]
     @torch.jit.export
     def set_encoder_noise(self, value: float) -> int:
         """Set the noise of the encoder; 1 is RAVE's own, 0 none."""
+        if not math.isfinite(value):
+            return -1
         self.encoder_noise = (value,)
         return 0
 
@@ -195,8 +201,8 @@ class StreamingInstrument(nn_tilde.Module):  # type: ignore[misc]
 
     @torch.jit.export
     def set_latent(self, number: int, deviations: float) -> int:
-        """Move a latent from where the sound puts it; -1 says that there is none of that number."""
-        if number < 0 or number > self.latent_size:
+        """Move a latent from where the sound puts it; -1 where there is none of that number."""
+        if number < 0 or number > self.latent_size or not math.isfinite(deviations):
             return -1
         if number == 0:
             self.latent_offset.zero_()

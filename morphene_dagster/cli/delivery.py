@@ -55,7 +55,7 @@ def deliver(instrument: str, as_json: bool) -> None:
             delivered = outcome.success and not outcome.waits_for
             found, error = candidate(paths), outcome.error
         if as_json:
-            print_json(_outcome(found, delivered))
+            print_json(_outcome(found, delivered) | {"error": error})
         if not delivered:
             console.print(_why_not(found, error), style="red", markup=False)
             sys.exit(1)
@@ -114,8 +114,8 @@ def verify(delivery: Path, yes: bool, play: bool, as_json: bool) -> None:
     with user_errors():
         from morphene_core.delivery.verify import folder_faults, opened, read_metadata
 
-        with opened(delivery) as (folder, zipped):
-            faults = folder_faults(folder, zipped)
+        with opened(delivery) as folder:
+            faults = folder_faults(folder, zipped=False)
             metadata = read_metadata(folder)
             wanted = play and not faults
             allowed = wanted and (yes or _is_ours(folder, metadata) or _asked(delivery))
@@ -173,7 +173,7 @@ def _say_findings(
     for fault in faults:
         click.secho(f"✗ {printable(fault)}", fg="red")
     if faults:
-        click.echo(f"{delivery} is not what was delivered: get another copy, or deliver again.")
+        click.echo(f"{delivery} does not pass. Get another copy of it, or deliver again.")
         return
     name = printable(metadata["instrument"]["name"])
     version = metadata["delivery"]["version"]
