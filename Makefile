@@ -7,9 +7,10 @@ PYTHON ?= python3.11
 WORKERS ?= 2
 VENV := .venv
 READY := $(VENV)/.ready
+NN_VENV := .venv-nn
 MORPHENE := $(VENV)/bin/morphene
 
-.PHONY: help env demo up test test-long test-gpu
+.PHONY: help env demo up test test-long test-gpu test-nn-runtime
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +19,7 @@ help:
 	@echo "make test [WORKERS=2]       lint, types, and the whole test suite, two tests at a time"
 	@echo "make test-long              a hundred kills of a training"
 	@echo "make test-gpu               what can only be tested on a machine with a GPU"
+	@echo "make test-nn-runtime        plays an export in the torch of nn~ (2.5.1, several GB)"
 
 env: $(READY)
 
@@ -54,3 +56,14 @@ test-long: $(READY)
 
 test-gpu: $(READY)
 	$(VENV)/bin/pytest tests/gpu
+
+# What a user's nn~ runs: libtorch 2.5.1, in an environment of its own. MODEL=file.ts takes an export
+# that is there; NN=folder takes nn~ itself from there, and plays in Pure Data, too.
+test-nn-runtime: $(READY) $(NN_VENV)/.ready
+	MODEL="$(abspath $(MODEL))" NN="$(abspath $(NN))" $(VENV)/bin/pytest -sv \
+	  tests/nn_runtime/test_libtorch.py $(if $(NN),tests/nn_runtime/test_pure_data.py)
+
+$(NN_VENV)/.ready:
+	$(PYTHON) -m venv --clear $(NN_VENV)
+	$(NN_VENV)/bin/pip install --no-input torch==2.5.1 'numpy<2'
+	@touch $@

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 # A budget in hours, as `production` has one: the time left is known from the start.
 BUDGETED = (
     TINY.replace("phase_1_steps = 60", "hours = 0.2")
-    .replace("total_steps = 80", "phase_1_share = 0.025")
+    .replace("total_steps = 80", "phase_1_share = 0.01")
     .replace("checkpoint_every = 20", "checkpoint_every = 100")
     .replace("validate_every = 20", "validate_every = 100")
 )

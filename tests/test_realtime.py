@@ -22,6 +22,7 @@ from morphene_core.realtime.faults import (
 from morphene_core.realtime.host import Host, block_size, buffer_latency
 from morphene_core.realtime.memory import growth_mb
 from morphene_core.realtime.model import LoadedModel
+from morphene_core.realtime.pd import PdFiles
 from morphene_core.realtime.player import StandIn
 from tests.toys import RATIO, toy
 
@@ -315,3 +316,12 @@ def test_memory_that_grows_is_told_from_memory_that_varies(
 def test_findings_of_one_name_are_one(proof: RealtimeReport) -> None:
     assert len({of.name for of in proof.faults}) == len(proof.faults)
     assert all(isinstance(of, Finding) and of.text for of in proof.faults)
+
+
+def test_a_block_that_crashes_nn_is_warned_about_and_never_tried_in_pure_data(sound: Path) -> None:
+    given = (MUSICAL, NONMUSICAL)
+    report = prove(sound, ["forward"], block=8192, seconds=0.5, audio=given)
+    assert any("crashes" in warning and "forward" in warning for warning in report.warnings)
+    nowhere = PdFiles(Path("/nowhere/pd"), Path("/nowhere"))
+    with pytest.raises(InputError, match="more than 4,096 samples for forward"):
+        prove(sound, ["forward"], block=8192, seconds=0.5, audio=given, host=nowhere)

@@ -78,7 +78,7 @@ def test_sections_are_the_same_bytes_twice_and_the_sweep_begins_and_ends_with_th
     torch.manual_seed(1)
     first = play_sections(exported, *sources)
     torch.manual_seed(2)
-    second = play_sections(exported, sources[0], np.concatenate(sources))
+    second = play_sections(exported, sources[0], np.concatenate(sources[::-1]))
     assert tuple(first) == SECTIONS
     for name in SECTIONS:
         assert np.array_equal(first[name], second[name])

@@ -34,7 +34,7 @@ FINE, FAULT = Finding("silence", True, "All is well."), Finding("NaN", False, "I
     [
         ([times("morph", 10, 9)], [FINE], "plays", "25% of the deadline"),
         ([times("morph", 28, 28)], [FINE], "plays", "70% of the deadline"),
-        ([times("morph", 28.1, 28.1)], [FINE], "too slow", "faster processor"),
+        ([times("morph", 28.1, 28.1)], [FINE], "too slow", "a faster one"),
         ([times("morph", 28.1, 27.9, 3)], [FINE], "machine busy", "3 times over"),
         ([times("morph", 90, 9, 3)], [], "machine busy", "load 3.5 on 4 cores"),
         ([times("morph", 90, 80)], [], "too slow", "90.0 ms of 40.0 ms"),

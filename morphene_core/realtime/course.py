@@ -1,22 +1,24 @@
-"""The course of a real-time proof, and that in the stand-in of nn~."""
+"""What the courses of a real-time proof share, in the stand-in of nn~ and in Pure Data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from morphene_core.audio.wav import Mono
-from morphene_core.errors import InputError, MorpheneError
+from morphene_core.errors import InputError
 from morphene_core.final_model import Method
 from morphene_core.progress import Report
-from morphene_core.realtime.faults import PASSAGE_SECONDS, Trial, find_faults
-from morphene_core.realtime.host import Host, Signal, block_size, buffer_latency
+from morphene_core.realtime.faults import PASSAGE_SECONDS, Trial
+from morphene_core.realtime.host import (
+    SINGLE_BUFFER,
+    Signal,
+    block_size,
+    buffer_latency,
+)
 from morphene_core.realtime.latency import measure
-from morphene_core.realtime.machine import Machine, this_machine
-from morphene_core.realtime.memory import LEAK_MB, growth_mb
+from morphene_core.realtime.machine import Machine
 from morphene_core.realtime.model import SAMPLE_RATE, LoadedModel
 from morphene_core.realtime.player import Player, StandIn
 from morphene_core.realtime.report import (
@@ -35,7 +37,7 @@ from morphene_core.realtime.signals import (
     repeated,
     sources,
 )
-from morphene_core.realtime.timing import Run, timed_run
+from morphene_core.realtime.timing import Run
 
 _LEAST_SECONDS = 0.5
 _NOISE_BLOCKS = 8
@@ -103,7 +105,7 @@ class Course:
             memory,
             list(faults),
             not_driven=[name for name in self.model.methods if name not in self.given],
-            warnings=warnings_of(self.model),
+            warnings=warnings_of(self.model, self.block),
             times={run.times.name: run.times_ms for run in runs},
         )
 
@@ -130,34 +132,6 @@ def prepare(
     given = _material(model, driven, block, rate, musical, nonmusical)
     noisy = _noisy(model, driven, block, rate, given)
     return Course(model, driven, block, rate, seconds, threads, musical, given, noisy, report)
-
-
-def run_in_stand_in(course: Course) -> RealtimeReport:
-    """Prove a model in the stand-in of nn~."""
-    machine = this_machine(course.threads, torch.__version__, "stand-in of nn~ 1.6")
-
-    def fresh_host(of: Method) -> Host:
-        model = LoadedModel(course.model.path)
-        return Host(model, of.name, course.block, {}, optimized=True)
-
-    runs = [
-        timed_run(
-            partial(fresh_host, of),
-            course.given[of.name],
-            course.seconds,
-            course.rate,
-            course.report,
-        )
-        for of in course.driven
-    ]
-    player, memory = course.stand_in(), _memory(runs, course.seconds)
-    faults = [
-        outputs(runs),
-        *find_faults(trials_of(course, player), player.play_at_once, course.report),
-        _attributes(course.model.copy()),
-        _leak(memory),
-    ]
-    return course.conclude(machine, runs, faults, latency_of(course, player), memory)
 
 
 def choose_methods(model: LoadedModel, wanted: Sequence[str] | None) -> list[Method]:
@@ -227,7 +201,7 @@ def latency_of(course: Course, player: Player) -> Latency:
     )
 
 
-def warnings_of(model: LoadedModel) -> list[str]:
+def warnings_of(model: LoadedModel, block: int) -> list[str]:
     """Return what no verdict depends on, and a user should know."""
     warnings = []
     if model.sample_rate is None:
@@ -241,7 +215,18 @@ def warnings_of(model: LoadedModel) -> list[str]:
             f"Its ratio of {model.largest_ratio} is no power of two: nn~ cannot play it in blocks"
             " of that size."
         )
+    if block > SINGLE_BUFFER and (single := narrow_methods(model)):
+        warnings.append(
+            f"nn~ crashes if it is made with a buffer of more than {SINGLE_BUFFER:,} samples for"
+            f" {', '.join(single)}."
+        )
     return warnings
+
+
+def narrow_methods(model: LoadedModel) -> list[str]:
+    """Return the methods with one input and one output, whose buffers nn~ never makes anew."""
+    methods = model.methods.values()
+    return [of.name for of in methods if of.in_channels == of.out_channels == 1]
 
 
 def outputs(runs: Sequence[Run]) -> Finding:
@@ -249,34 +234,6 @@ def outputs(runs: Sequence[Run]) -> Finding:
     wrong = [f"{run.times.name} {run.wrong}." for run in runs if run.wrong]
     text = " ".join(wrong) or "Every method gives finite numbers that can be heard."
     return Finding("output", not wrong, text)
-
-
-def _attributes(model: LoadedModel) -> Finding:
-    """Read every attribute, and set it to what it is."""
-    names = [name for name in model.attributes if model.settable(name)]
-    wrong = []
-    for name in names:
-        try:
-            model.set(name, model.get(name))
-        except MorpheneError as error:
-            wrong.append(str(error))
-    fine = f"{', '.join(names)} can be read and set." if names else "It has none."
-    return Finding("attributes", not wrong, " ".join(wrong) or fine)
-
-
-def _memory(runs: Sequence[Run], seconds: float) -> Memory:
-    worst = max(runs, key=lambda run: growth_mb(run.memory_mb))
-    growth = growth_mb(worst.memory_mb)
-    # From the middle of the second quarter to the middle of the last: half of the run.
-    per_minute = growth / (seconds / 2) * 60 if growth > LEAK_MB else 0.0
-    return Memory(worst.times.name, worst.memory_mb, round(growth, 3), round(per_minute, 2))
-
-
-def _leak(memory: Memory) -> Finding:
-    if memory.growth_mb > LEAK_MB:
-        text = f"{memory.method} keeps {memory.growth_mb_per_minute:.1f} MB more every minute."
-        return Finding("memory", False, text)
-    return Finding("memory", True, "It takes no more memory the longer it plays.")
 
 
 def _material(

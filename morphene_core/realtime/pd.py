@@ -37,6 +37,7 @@ _PLACES = (
     "/usr/local/lib/pd/extra",
 )
 _START_SECONDS, _SLOWEST = 120.0, 20.0  # a run may take so long, and so many times its audio
+_UNDISTURBED = 0.95  # share of the time in which the program had the processor
 _LINE = re.compile(r"error|couldn't|problem|nn~: (?!dimensions)", re.IGNORECASE)
 _VERSION = re.compile(r"nn~ - (\S+) - torch (\S+)")
 
@@ -76,7 +77,7 @@ def find_pd(pd: Path | None = None, nn: Path | None = None) -> PdFiles:
     for place in places:
         for folder in (place.expanduser(), place.expanduser() / "nn_tilde"):
             if (folder / external).is_file():
-                return PdFiles(Path(found), folder.absolute())
+                return PdFiles(Path(found).absolute(), folder.absolute())
     raise InputError(
         f"{external} is not in {nn or 'any folder of Pure Data'}: Pure Data plays no model here"
         " without nn~. docs/realtime.md says how to get it; name its folder with --nn."
@@ -152,14 +153,18 @@ class PureData:
     def block_times(self) -> list[BlockTime]:
         """Return what the blocks that were played last took.
 
-        Pure Data does not say how much of the processor each of them took: it is the time on the
-        clock, less the share in which the whole program did not compute.
+        Pure Data does not say how much of the processor each of them took. Where the program had
+        the processor all the time, it is the time on the clock; else the mean of all stands for it.
         """
-        return [BlockTime(ms / 1e3, ms / 1e3 * self._cpu_share) for ms in self._wall_ms]
+        walls = [ms / 1e3 for ms in self._wall_ms]
+        if self._cpu_share > _UNDISTURBED:
+            return [BlockTime(wall, wall) for wall in walls]
+        mean = self._cpu_share * sum(walls) / max(len(walls), 1)
+        return [BlockTime(wall, min(wall, mean)) for wall in walls]
 
     def _run(self, folder: Path, play: pd_patch.Play) -> None:
-        seconds = play.samples / play.rate
         began, cpu = time.monotonic(), _children_cpu_seconds()
+        seconds = _START_SECONDS + _SLOWEST * play.samples / play.rate
         command = [
             *(str(self._files.pd), "-nogui", "-noaudio", "-batch", "-stderr", "-noprefs", "-nrt"),
             *("-r", str(play.rate), "-path", str(self._files.nn), "-open", pd_patch.PATCH),
@@ -172,22 +177,28 @@ class PureData:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=_START_SECONDS + _SLOWEST * seconds,
+                timeout=seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
             raise MorpheneError(
-                f"Pure Data did not come to an end in {error.timeout:.0f} s with {self._model}."
+                f"Pure Data did not come to an end in {seconds:.0f} s with {self._model}."
             ) from error
-        said = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
-        self.errors = [line for line in said if _LINE.search(line)]
-        if version := _VERSION.search("\n".join(said)):
-            self.nn_version, self.torch_version = version[1].removeprefix("v"), version[2]
+        self._cpu_share = min(1.0, (_children_cpu_seconds() - cpu) / (time.monotonic() - began))
+        self._heed(done.stdout + done.stderr)
         if done.returncode or not (folder / pd_patch.TICKS).exists():
             reason = self.errors[0] if self.errors else f"exit status {done.returncode}"
             raise MorpheneError(f"Pure Data does not play {self._model}: {reason}")
-        spent = time.monotonic() - began
-        self._cpu_share = min(1.0, (_children_cpu_seconds() - cpu) / spent)
+
+    def _heed(self, said: str) -> None:
+        """Take from what Pure Data said the versions of what plays, and what went wrong."""
+        self.errors = [line.strip() for line in said.splitlines() if _LINE.search(line)]
+        if version := _VERSION.search(said):
+            self.nn_version, self.torch_version = version[1].removeprefix("v"), version[2]
+        if "couldn't create" in said:
+            raise MorpheneError(
+                f"Pure Data does not play {self._model}: it cannot load nn~ from {self._files.nn}."
+            )
 
 
 def _environment(threads: int | None) -> Mapping[str, str]:

@@ -6,10 +6,17 @@ from dataclasses import replace
 import numpy as np
 
 from morphene_core.audio.loudness import level_dbfs
+from morphene_core.errors import InputError
 from morphene_core.final_model import Method
-from morphene_core.realtime.course import Course, latency_of, outputs, trials_of
+from morphene_core.realtime.course import (
+    Course,
+    latency_of,
+    narrow_methods,
+    outputs,
+    trials_of,
+)
 from morphene_core.realtime.faults import TOLERANCE, Trial, find_faults, relative_difference
-from morphene_core.realtime.host import Signal
+from morphene_core.realtime.host import SINGLE_BUFFER, Signal
 from morphene_core.realtime.machine import this_machine
 from morphene_core.realtime.pd import PdFiles, PureData
 from morphene_core.realtime.player import StandIn
@@ -24,8 +31,15 @@ def run_in_pure_data(course: Course, files: PdFiles) -> RealtimeReport:
     """Prove a model in Pure Data, and compare what it plays with the stand-in, sample by sample.
 
     Raises:
+        InputError: nn~ would crash, for the block is too large for one of the methods.
         MorpheneError: Pure Data does not play it.
     """
+    narrow = {of.name for of in course.driven} & set(narrow_methods(course.model))
+    if course.block > SINGLE_BUFFER and narrow:
+        raise InputError(
+            f"nn~ crashes with a buffer of more than {SINGLE_BUFFER:,} samples for"
+            f" {', '.join(sorted(narrow))}: give a --block up to that, or another --method."
+        )
     runs = [_timed(course, files, of) for of in course.driven]
     player = _player(course, files, quiet=True)
     trials = trials_of(course, player)

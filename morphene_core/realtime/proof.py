@@ -89,8 +89,9 @@ def prove(
         InputError: the file is nothing that nn~ plays, or has no such method.
         MorpheneError: Pure Data does not play it.
     """
-    from morphene_core.realtime.course import prepare, run_in_stand_in  # torch
+    from morphene_core.realtime.course import prepare  # torch
     from morphene_core.realtime.host import isolated
+    from morphene_core.realtime.stand_in_course import run_in_stand_in
 
     with isolated(threads):
         course = prepare(path, methods, block, seconds, threads, audio, report)

@@ -207,8 +207,8 @@ def judge(
     if slow:
         worst = max(slow, key=lambda of: of.cpu_p99_ms)
         return "too slow", (
-            f"{_share(worst, deadline_ms, limit)}"
-            " It takes a faster processor, or fewer of its methods at once."
+            f"{_share(worst, deadline_ms, limit)} The processor needs {worst.cpu_p99_ms:.1f} ms of"
+            " it: it takes a faster one."
         )
     if late:
         worst = max(late, key=lambda of: of.p99_ms)

@@ -132,16 +132,15 @@ def _table(found: "RealtimeReport") -> Any:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("ms per block", no_wrap=True)
-    heads = ("first two", "p50", "p95", "p99", "max", "processor p99", "late", "load", "level")
-    for head in heads:
-        table.add_column(head, justify="right")
+    table.add_column("ms", no_wrap=True)
+    for head in ("first two", "p50", "p95", "p99", "max", "cpu p99", "late", "load", "level"):
+        table.add_column(head, justify="right", no_wrap=True)
     for of in found.methods:
         table.add_row(
             of.name,
             " ".join(f"{ms:.0f}" for ms in of.first_ms),
             *(f"{ms:.1f}" for ms in (of.p50_ms, of.p95_ms, of.p99_ms, of.max_ms, of.cpu_p99_ms)),
-            f"{of.misses} of {of.blocks:,}",
+            f"{of.misses}/{of.blocks}",
             f"{of.real_time_factor:.0%}",
             f"{of.level_dbfs:.0f} dB",
         )
