@@ -120,6 +120,11 @@ def model_path(paths: InstrumentPaths, training: str, step: int) -> Path:
     return paths.exports / f"{paths.slug}-{training}-{step:06d}.ts"
 
 
+def realtime_picture(path: Path) -> Path:
+    """Return where the picture of an export's real-time proof lies."""
+    return path.with_suffix("") / "realtime.png"
+
+
 def write_final_model(path: Path, model: FinalModel) -> None:
     """Write the record of an exported model beside it."""
     write_json(path.with_suffix(".json"), asdict(model))

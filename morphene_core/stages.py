@@ -30,11 +30,19 @@ from morphene_core.criteria import load_thresholds
 from morphene_core.dataset import DatasetRecord, dataset_version, read_record
 from morphene_core.delivery.candidate import candidate
 from morphene_core.errors import InputError
-from morphene_core.files import atomic_folder, locked, point_link, sha256, sweep_folders
+from morphene_core.files import (
+    atomic_file,
+    atomic_folder,
+    locked,
+    point_link,
+    sha256,
+    sweep_folders,
+)
 from morphene_core.final_model import (
     FinalModel,
     export_of,
     model_path,
+    realtime_picture,
     write_final_model,
 )
 from morphene_core.home import ROLES, Home, InstrumentPaths, Role
@@ -42,6 +50,7 @@ from morphene_core.instruments import get_instrument
 from morphene_core.profiles import Profile
 from morphene_core.progress import Report, silent
 from morphene_core.realtime import RealtimeReport, prove
+from morphene_core.realtime.picture import realtime_png
 from morphene_core.sections import play_sections
 from morphene_core.selection import Selection, read_selection, select_checkpoint
 from morphene_core.sources.register import (
@@ -261,6 +270,8 @@ def export(paths: InstrumentPaths, report: Report = silent, run: str = "") -> Fi
         _write_sections(path, files, report)
     report("proving that it plays in real time, as nn~ plays it")
     proof = prove(path, seconds=_PROOF_SECONDS, audio=read_references(files), report=report)
+    with atomic_file(realtime_picture(path)) as picture:
+        picture.write_bytes(realtime_png(proof))
     model = replace(model, realtime=proof.to_dict())
     write_final_model(path, model)
     return model

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from morphene_core.approval import Approval
+from morphene_core.final_model import model_path, realtime_picture
 from morphene_core.gate import Criterion, criteria_of
 from morphene_core.home import InstrumentPaths
 from morphene_core.selection import read_selection
@@ -44,7 +45,10 @@ def _measured(criterion: str, description: str) -> dg.AssetChecksDefinition:
 def _plays(project: Project, paths: InstrumentPaths) -> Finding:
     found = criteria_of(paths)["real_time_playback"]
     text = found.text if found.passed else f"{found.text} {found.remedy}"
-    return Finding(found.passed, text, serious=False, metadata=_numbers(found))
+    folder = current_training(paths)
+    png = realtime_picture(model_path(paths, folder.path.name, read_selection(folder).step))
+    shown = {"picture": picture(png.read_bytes())} if png.exists() else {}
+    return Finding(found.passed, text, serious=False, metadata=_numbers(found) | shown)
 
 
 def _musical(project: Project, paths: InstrumentPaths) -> Finding:

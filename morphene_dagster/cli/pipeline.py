@@ -31,8 +31,8 @@ DEMO_SECONDS = {
     "checkpoints": 95.0,
     "audit_renders": 8.0,
     "selected_checkpoint": 0.5,
-    "final_model": 12.0,
-    "delivery": 5.0,
+    "final_model": 24.0,
+    "delivery": 9.0,
 }
 
 
