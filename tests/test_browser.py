@@ -27,8 +27,8 @@ from tests.test_ui import served
 
 pytestmark = pytest.mark.slow
 
-# A budget in hours, as `production` has one: the time left is known from the start. Both phases have
-# to have a validation, however slow the machine is just then.
+# A budget in hours, as `production` has one: the time left is known from the start. Both phases
+# have to have a validation, however slow the machine is just then.
 BUDGETED = (
     TINY.replace("phase_1_steps = 60", "hours = 0.2")
     .replace("total_steps = 80", "phase_1_share = 0.02")
