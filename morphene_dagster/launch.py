@@ -186,13 +186,16 @@ class _Follower:
             time.sleep(_POLL_SECONDS)
 
     def _retry_of(self, run: dg.DagsterRun) -> str | None:
-        """Return the run that takes up one whose process died, or None."""
-        if run.tags.get(WILL_RETRY_TAG) != "true":
-            return None
+        """Return the run that takes up one whose process died, or None.
+
+        Dagster says that a run has failed, and a moment later whether it is tried again.
+        """
         deadline = time.monotonic() + _RETRY_SECONDS
-        while time.monotonic() < deadline:
+        while run.status is dg.DagsterRunStatus.FAILURE and time.monotonic() < deadline:
             latest = self._instance.get_run_by_id(run.run_id)
-            if latest and (retry := latest.tags.get(AUTO_RETRY_RUN_ID_TAG)):
+            if latest is None or latest.tags.get(WILL_RETRY_TAG) == "false":
+                return None
+            if retry := latest.tags.get(AUTO_RETRY_RUN_ID_TAG):
                 self._console.print("The run's process died: it is started again.")
                 return retry
             time.sleep(_POLL_SECONDS)
