@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -481,7 +482,11 @@ def test_a_log_is_printed_and_followed(
         with log.open("a") as file:
             file.write("second line\n")
         assert process.stdout.readline() == b"second line\n"
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
 
 
 def test_all_trainings_of_an_instrument_stand_side_by_side(home: Home, command: Run) -> None:
