@@ -475,7 +475,12 @@ def test_a_log_is_printed_and_followed(
     assert command("queue", "logs", "10").stdout == "first line\n"
     follow = [Path(sys.executable).with_name("morphene"), "queue", "logs", "10", "-f"]
     with subprocess.Popen(
-        follow, env=os.environ | {"MORPHENE_HOME": str(home.path)}, stdout=subprocess.PIPE
+        follow,
+        env=os.environ | {"MORPHENE_HOME": str(home.path)},
+        stdout=subprocess.PIPE,
+        # In a shell's background SIGINT is ignored, and Dagster, run in this process, does the same
+        # with SIGTERM: the command would inherit it.
+        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL),
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == b"first line\n"
