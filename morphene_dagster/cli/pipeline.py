@@ -49,7 +49,7 @@ DEMO_SECONDS = {
     help="Project folder of the demo.  [default: ./demo-home]",
 )
 def demo(sources: Path | None, folder: Path | None) -> None:
-    """Make Pyroviolin small, end to end, in about two and a half minutes on a CPU.
+    """Make Pyroviolin small, end to end, in about three minutes on a CPU.
 
     Run it again to go on where it was interrupted.
     """
