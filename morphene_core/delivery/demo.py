@@ -11,6 +11,7 @@ from morphene_core.audio.loudness import level_dbfs, true_peak_dbtp
 from morphene_core.audio.wav import SAMPLE_RATE, Mono
 from morphene_core.audits.levels import PEAK_DBTP, SILENT_LUFS, amplified, loudness
 from morphene_core.errors import InputError
+from morphene_core.realtime import play
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,9 @@ def play_demo(model: Path, musical: Mono, nonmusical: Mono) -> Mono:
         morph: [_part(source, morph.seconds) for source in (musical, nonmusical)]
         + [np.pad(morph_amount(morph.seconds), (_samples(_WARM_UP_SECONDS), 0), mode="edge")],
     }
+    late = _samples(_WARM_UP_SECONDS) + _latency(model)
     played = [
-        _played(model, "morph" if section is morph else "forward", sources, section.seconds)
+        _played(model, "morph" if section is morph else "forward", sources, late, section.seconds)
         for section, sources in given.items()
     ]
     demo = np.zeros(_samples(DEMO_SECONDS), np.float32)
@@ -144,25 +146,21 @@ def _start(audio: Mono, length: int, choices: int) -> int:
     return best
 
 
-def _played(model: Path, method: str, sources: Sequence[Mono], seconds: float) -> Mono:
-    """Play a method, and leave out the warm-up and the model's latency."""
-    import torch
+def _latency(model: Path) -> int:
+    """Return by how many samples a model is late; 0 if it does not say."""
+    from morphene_core.realtime.model import LoadedModel  # torch
 
-    from morphene_core.realtime import play
-    from morphene_core.realtime.model import LoadedModel
+    return LoadedModel(model).latency or 0
 
-    late = _samples(_WARM_UP_SECONDS) + (LoadedModel(model).latency or 0)
+
+def _played(model: Path, method: str, sources: Sequence[Mono], late: int, seconds: float) -> Mono:
+    """Play a method, and leave out the samples until what is played is heard."""
     length = _samples(seconds)
     blocks = -(-(late + length) // _BLOCK)
     signal = np.stack(sources)
     # What follows is heard by nobody: it only pushes the last sound through the model.
     signal = np.pad(signal, ((0, 0), (0, blocks * _BLOCK - signal.shape[1])), mode="edge")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums of floats depend on how many threads share them
-    try:
-        played: Mono = play(model, method, signal, block=_BLOCK)[0, late : late + length]
-    finally:
-        torch.set_num_threads(threads)
+    played: Mono = play(model, method, signal, block=_BLOCK)[0, late : late + length]
     return played
 
 

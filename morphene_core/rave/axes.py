@@ -10,6 +10,7 @@ from morphene_core.audio.wav import SAMPLE_RATE, Mono
 from morphene_core.errors import MorpheneError
 from morphene_core.final_model import Latent
 from morphene_core.rave.instrument import clear_caches
+from morphene_core.rave.validate import active_latents
 
 _AUDIBLE_DB = 1.0
 """A change of level that is heard; below it, brightness decides."""
@@ -17,7 +18,6 @@ _AUDIBLE_DB = 1.0
 _FRAMES = 24
 """Latent frames of each reference, where it is loudest, that are decoded: 1 s at full size."""
 
-_ACTIVE_VARIANCE = 0.01  # of a latent's mean: active units, Burda et al. 2016, arXiv:1509.00519
 _SILENT_DB = -60.0  # of the output against the input
 _WINDOW = 1024
 
@@ -34,7 +34,7 @@ def latent_axes(
     such direction, up is where they become brighter.
 
     Args:
-        model: with cached convolutions; their caches are empty afterwards.
+        model: with cached convolutions, which remember what they played last afterwards.
         references: real audio, each of shape (samples,), 48 kHz.
         count: how many latents the instrument shows.
         least_active: fewest latents that must carry something.
@@ -79,7 +79,6 @@ def _means(model: rave.RAVE, audio: Mono) -> torch.Tensor:
     clear_caches(model)
     samples = torch.from_numpy(np.ascontiguousarray(audio))[None, None]
     encoded: torch.Tensor = model.encoder(model.pqmf(samples))[0]
-    clear_caches(model)
     return encoded.chunk(2)[0]
 
 
@@ -96,7 +95,6 @@ def _decoded(model: rave.RAVE, latents: torch.Tensor) -> torch.Tensor:
     """Return the audio of latents (batch, latents, frames), shape (batch, samples)."""
     clear_caches(model)
     audio: torch.Tensor = model.pqmf.inverse(model.decoder(latents))[:, 0]
-    clear_caches(model)
     return audio
 
 
@@ -107,7 +105,7 @@ def _require_life(
     least_active: int,
     name: str,
 ) -> None:
-    active = int((torch.cat(list(means), -1).var(-1) > _ACTIVE_VARIANCE).sum())
+    active = active_latents(torch.cat(list(means), -1))
     if active < least_active:
         raise MorpheneError(
             f"{name} has collapsed: {active} of its {len(means[0])} latents carry anything (at"

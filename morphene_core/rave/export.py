@@ -1,7 +1,6 @@
 """Export of a checkpoint to the streaming TorchScript model that nn~ and RAVE VST play."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from morphene_core.rave.instrument import (
     require_morph,
 )
 from morphene_core.rave.latency import latency_samples
+from morphene_core.realtime.host import isolated
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def export(
         MorpheneError: its latent PCA was never computed, it has collapsed, or it holds non-finite
             weights.
     """
-    with _one_thread():
+    with isolated(threads=1):  # sums of floats depend on how many threads share them
         model = load_model(checkpoint, streaming=True)
         require_morph(model, str(checkpoint))
         _require_sound(model, checkpoint)
@@ -111,14 +111,3 @@ def _require_sound(model: rave.RAVE, checkpoint: Path) -> None:
     for name, value in model.state_dict().items():
         if not torch.isfinite(value).all():
             raise MorpheneError(f"{checkpoint} holds non-finite numbers ({name}). Choose another.")
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums of floats depend on how many threads share them."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

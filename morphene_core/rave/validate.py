@@ -30,6 +30,11 @@ class Validation:
     dc_share: float
 
 
+def active_latents(means: torch.Tensor) -> int:
+    """Return how many latents carry something, of their posterior means (latents, frames)."""
+    return int((means.var(1) > _ACTIVE_VARIANCE).sum())
+
+
 @torch.no_grad()
 def validate(
     model: HostedModel,
@@ -68,7 +73,7 @@ def validate(
     given, heard = torch.stack(energies).sum(0).tolist()
     return Validation(
         distance=sum(distances) / len(windows),
-        active_latents=int((means.var(1) > _ACTIVE_VARIANCE).sum()),
+        active_latents=active_latents(means),
         level_db=10 * float(torch.log10(torch.tensor(max(heard, 1e-30) / max(given, 1e-30)))),
         dc_share=float(torch.cat(shares).min()),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from morphene_core.audio.wav import Mono
+from morphene_core.audio.wav import SAMPLE_RATE, Mono
 from morphene_core.errors import InputError
 from morphene_core.final_model import Method
 from morphene_core.progress import Report
@@ -19,7 +19,7 @@ from morphene_core.realtime.host import (
 )
 from morphene_core.realtime.latency import measure
 from morphene_core.realtime.machine import Machine
-from morphene_core.realtime.model import SAMPLE_RATE, LoadedModel
+from morphene_core.realtime.model import LoadedModel
 from morphene_core.realtime.player import Player, StandIn
 from morphene_core.realtime.report import (
     LIMIT,

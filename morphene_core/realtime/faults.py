@@ -10,7 +10,7 @@ from morphene_core.audio.loudness import level_dbfs
 from morphene_core.final_model import Method
 from morphene_core.metrics.clicks import clicks_per_second
 from morphene_core.progress import Progress, Report
-from morphene_core.realtime.host import Signal
+from morphene_core.realtime.host import Signal, last_line
 from morphene_core.realtime.player import Offline, Player
 from morphene_core.realtime.report import Finding
 from morphene_core.realtime.signals import is_morph
@@ -21,9 +21,11 @@ PASSAGE_SECONDS = 2.5
 TOLERANCE = 1e-4
 """Part of the peak by which renders that should be one may differ: rounding stays under 1e-5."""
 
+LEVEL_DB = 6.0
+"""By which the level of a model that draws noise may differ."""
+
 _SETTLED_SECONDS = 0.5  # at the end of a passage, in which nothing may be left of a disturbance
 _DISTURBED_SECONDS = 0.5
-_LEVEL_DB = 6.0  # by which the level of a model that draws noise may differ
 _STANDS_OUT = 3.0  # a block's edge, of those that draw noise: times as rough as without blocks
 _CLICKS = 0.5  # a second: from here on the audit, too, calls them audible
 _SLOWER, _SLOWER_MS = 3.0, 1.0
@@ -105,7 +107,7 @@ def boundary_clicks(trial: Trial, offline: Offline) -> Outcome:
     try:
         whole = offline(trial.method, trial.passage)
     except Exception as error:  # a model may be made for one length only
-        return Outcome(True, f"{name} plays in blocks only: {_last_line(error)}", 1.0)
+        return Outcome(True, f"{name} plays in blocks only: {last_line(error)}", 1.0)
     if whole.shape != trial.expected.shape:
         return Outcome(
             False,
@@ -179,7 +181,7 @@ def reload(trial: Trial) -> Outcome:
     heard = player.play(method, np.concatenate([trial.passage] * 2, axis=1), reload_at=blocks)
     second = heard[:, trial.expected.shape[-1] :]
     same = (
-        abs(level_dbfs(second) - level_dbfs(trial.expected)) < _LEVEL_DB
+        abs(level_dbfs(second) - level_dbfs(trial.expected)) < LEVEL_DB
         if trial.noisy
         else relative_difference(second, trial.expected) <= TOLERANCE
     )
@@ -264,7 +266,7 @@ def _recovery_seconds(trial: Trial, after: Signal) -> float | None:
         return None
     if trial.noisy:
         levels = [level_dbfs(signal[:, -settled:]) for signal in (after, expected)]
-        return 0.0 if abs(levels[0] - levels[1]) < _LEVEL_DB else None
+        return 0.0 if abs(levels[0] - levels[1]) < LEVEL_DB else None
     allowed = TOLERANCE * float(np.abs(expected).max(initial=0.0))
     other = np.flatnonzero(~(np.abs(after - expected).max(axis=0) <= allowed))
     frames = int(other[-1]) + 1 if len(other) else 0
@@ -312,7 +314,3 @@ def _finding(name: str, outcomes: Iterable[Outcome]) -> Finding:
     if failed:
         return Finding(name, False, " ".join(failed))
     return Finding(name, True, max(outcomes, key=lambda of: of.size).text)
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

@@ -102,7 +102,7 @@ class Host:
         try:
             self._compute(audio)
         except Exception as error:  # whatever a model raises: nn~ prints it and goes on
-            self.errors.append((str(error).strip().splitlines() or [type(error).__name__])[-1])
+            self.errors.append(last_line(error))
         self.times.append(BlockTime(time.perf_counter() - wall, time.thread_time() - cpu))
 
     def _compute(self, audio: Signal) -> None:
@@ -117,6 +117,11 @@ class Host:
         if y.dtype != torch.float32:
             raise RuntimeError(f"{y.dtype} came out in place of torch.float32")
         self._out[:] = y[0].numpy()
+
+
+def last_line(error: Exception) -> str:
+    """Return what a model's error says at its end, where TorchScript names the reason."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 @contextmanager

@@ -15,9 +15,6 @@ from morphene_core.realtime.intact import require_intact
 
 Value = float | int | bool | str
 
-SAMPLE_RATE = 48_000
-"""Rate in Hz of a model that does not say its own."""
-
 _QUIET = ("temperature", "encoder_noise")
 _TYPES: tuple[type[Value], ...] = (bool, int, float, str)  # by nn~'s numbers; then come tensors
 

@@ -15,7 +15,13 @@ from morphene_core.realtime.course import (
     outputs,
     trials_of,
 )
-from morphene_core.realtime.faults import TOLERANCE, Trial, find_faults, relative_difference
+from morphene_core.realtime.faults import (
+    LEVEL_DB,
+    TOLERANCE,
+    Trial,
+    find_faults,
+    relative_difference,
+)
 from morphene_core.realtime.host import SINGLE_BUFFER, Signal
 from morphene_core.realtime.machine import this_machine
 from morphene_core.realtime.pd import PdFiles, PureData
@@ -23,8 +29,6 @@ from morphene_core.realtime.player import StandIn
 from morphene_core.realtime.report import Finding, RealtimeReport
 from morphene_core.realtime.signals import repeated
 from morphene_core.realtime.timing import RUNS, SILENT_PEAK, Run, held_up, method_times
-
-_NOISY_DB = 6.0  # by which the level of what draws noise may differ between the hosts
 
 
 def run_in_pure_data(course: Course, files: PdFiles) -> RealtimeReport:
@@ -96,7 +100,7 @@ def _as_the_stand_in(trials: Sequence[Trial], stand_in: StandIn) -> Finding:
         expected = stand_in.play(trial.method, trial.passage)
         if trial.noisy:
             decibels = abs(level_dbfs(trial.expected) - level_dbfs(expected))
-            if not decibels < _NOISY_DB:
+            if not decibels < LEVEL_DB:
                 wrong.append(f"{trial.method.name} is {decibels:.0f} dB from the stand-in's.")
             continue
         difference = relative_difference(trial.expected, expected)
