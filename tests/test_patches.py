@@ -34,6 +34,8 @@ ODD_NAMES = (
     "a\nb\tc\x00d\u2028e",
     "empty",
     "x" * 300,
+    "00",
+    "-1.50e3",
     "-1e5 .5 \\$0 #1 \\\\ , ;",
     "",
 )
@@ -213,7 +215,11 @@ def test_a_wrong_sample_rate_is_said_in_the_console(play: Play, rate: int, warne
 @settings(max_examples=10)
 @given(
     st.lists(
-        st.tuples(st.integers(1, 64), st.text(max_size=80), st.text(min_size=1, max_size=30)),
+        st.tuples(
+            st.integers(1, 64),
+            st.text(max_size=80) | st.text("01.-+e$#\\,; ", max_size=8),  # what Pd reads otherwise
+            st.text(min_size=1, max_size=30),
+        ),
         min_size=5,
         max_size=5,
     )

@@ -92,9 +92,12 @@ def escaped(text: str) -> str:
 def label(text: str) -> str:
     """Return a text as the label of a GUI element.
 
-    It takes $1 and #1 for arguments and "empty" for none, and loses a backslash when it is saved.
+    It takes $1 and #1 for arguments and "empty" for none, reads 007 as a number unless something
+    follows, and loses a backslash when it is saved.
     """
     safe = re.sub(r"([$#])(?=\d)", r"\1 ", text.replace("\\", "/"))
+    if _NUMBER.fullmatch(safe):
+        return f"{safe} "
     return {"": "empty", "empty": "Empty"}.get(safe, safe)
 
 
