@@ -83,7 +83,7 @@ class FinalModel:
         latents: those that it shows, in their order.
         methods: what nn~ can call.
         attributes: what nn~ can set.
-        realtime: the real-time proof, see `morphene_core.realtime.RealtimeReport`.
+        realtime: the real-time proof as plain data, see `proof`.
         run: id of the Dagster run that exported it; empty outside Dagster.
     """
 
@@ -105,6 +105,15 @@ class FinalModel:
     attributes: list[Attribute]
     realtime: dict[str, Any]
     run: str = ""
+
+    @property
+    def proof(self) -> RealtimeReport:
+        """The real-time proof.
+
+        Raises:
+            InputError: what is kept of it is damaged.
+        """
+        return RealtimeReport.from_dict(self.realtime)
 
     def method(self, name: str) -> Method:
         """Return a method by its name.
@@ -145,13 +154,14 @@ def read_final_model(path: Path) -> FinalModel | None:
         fields = read_json(record)
         if "realtime" not in fields:
             return None
-        RealtimeReport.from_dict(fields["realtime"])  # whoever reads the record reads it, too
         lists: dict[str, Any] = {
             "latents": [Latent(**latent) for latent in fields["latents"]],
             "methods": [Method(**method) for method in fields["methods"]],
             "attributes": [Attribute(**attribute) for attribute in fields["attributes"]],
         }
-        return FinalModel(**(fields | lists))
+        model = FinalModel(**(fields | lists))
+        _ = model.proof  # a record is read whole, or is damaged
+        return model
     except DAMAGED as error:
         raise InputError(
             f"{record} is damaged. Delete it: the model is exported again then."

@@ -225,7 +225,7 @@ def _playback(slug: str, model: FinalModel | None) -> Criterion:
     if model is None:
         text = "The checkpoint is not exported."
         return Criterion(PLAYBACK, False, text, f"Run `morphene deliver {slug}`.")
-    report = RealtimeReport.from_dict(model.realtime)
+    report = model.proof
     remedies = {
         "too slow": "Prove it on the machine that it is to be played on, or train a smaller model.",
         "machine busy": f"Prove it again on an idle machine: `morphene deliver {slug}`.",

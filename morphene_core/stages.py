@@ -49,7 +49,7 @@ from morphene_core.home import ROLES, Home, InstrumentPaths, Role
 from morphene_core.instruments import get_instrument
 from morphene_core.profiles import Profile
 from morphene_core.progress import Report, silent
-from morphene_core.realtime import RealtimeReport, prove
+from morphene_core.realtime import prove
 from morphene_core.realtime.picture import realtime_png
 from morphene_core.sections import play_sections
 from morphene_core.selection import Selection, read_selection, select_checkpoint
@@ -261,7 +261,7 @@ def export(paths: InstrumentPaths, report: Report = silent, run: str = "") -> Fi
     training, selection = folder.read(), read_selection(folder)
     path = model_path(paths, training.id, selection.step)
     model = export_of(paths, training.id, selection.step, selection.checkpoint_sha256)
-    if model and RealtimeReport.from_dict(model.realtime).passed:
+    if model and model.proof.passed:
         report("the export is up to date")
         return model
     files = references(folder)

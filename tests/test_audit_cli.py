@@ -17,6 +17,8 @@ from morphene_core.verdicts import Verdict, record_verdict
 from morphene_dagster.cli import main
 from tests.conftest import free_port
 from tests.constructed import BUILT_IN, a_training, an_audit
+from tests.recordings import record
+from tests.toys import toy
 
 Do = Callable[..., Result]
 
@@ -43,6 +45,19 @@ def train(home: Home, *badness: float, unaudited: tuple[int, ...] = ()) -> Train
     folder.checkpoints.mkdir()
     point_link(paths.checkpoints, folder.checkpoints)
     return folder
+
+
+def test_a_model_from_elsewhere_is_audited_only_if_somebody_says_yes(
+    do: Do, tmp_path: Path
+) -> None:
+    asked = ["audit", "--checkpoint", toy(tmp_path)]
+    for role in ("musical", "nonmusical"):
+        asked += [f"--{role}-ref", record(tmp_path / f"{role}.wav", seconds=2)]
+    asked += ["--output", tmp_path / "out"]
+    refused = do(*asked)
+    assert refused.exit_code == 1 and "code that this project folder did not make" in refused.output
+    assert not (tmp_path / "out").exists()
+    assert do(*asked, "--yes").exit_code == 0
 
 
 def test_select_without_a_step_shows_and_changes_nothing(home: Home, do: Do) -> None:

@@ -309,7 +309,7 @@ def test_a_file_that_is_no_exported_model_is_refused(
 ) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "fake.ts").write_text("nothing")
-    with pytest.raises(InputError, match=r"fake\.ts is no exported RAVE"):
+    with pytest.raises(InputError, match=r"fake\.ts is no TorchScript model"):
         audit(tmp_path / "models", tmp_path / "out", sounds)
 
 

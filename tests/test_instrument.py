@@ -410,7 +410,7 @@ def test_stock_rave_export_exports_one_of_our_checkpoints_which_is_audited_like_
     done = morphene(
         *("audit", "--checkpoint", tmp_path / "stock_streaming.ts", "--output", tmp_path / "out"),
         *("--musical-ref", paths.audit / "references" / "musical.wav", "--json"),
-        *("--nonmusical-ref", paths.audit / "references" / "nonmusical.wav"),
+        *("--nonmusical-ref", paths.audit / "references" / "nonmusical.wav", "--yes"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (audit,) = json.loads(done.stdout)

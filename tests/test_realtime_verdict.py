@@ -13,7 +13,7 @@ from morphene_core.realtime import Finding, Latency, MethodTimes, RealtimeReport
 from morphene_core.realtime.host import BlockTime
 from morphene_core.realtime.machine import Machine, this_machine
 from morphene_core.realtime.picture import realtime_png
-from morphene_core.realtime.timing import held_up, method_times, timed_run
+from morphene_core.realtime.timing import held_up, least_disturbed, method_times, timed_run
 
 DEADLINE_MS = 40.0  # of which 28 may be taken
 MACHINE = Machine("a processor", 4, 3.5, 1, "2.13.0", "stand-in of nn~ 1.6")
@@ -105,7 +105,10 @@ def test_what_is_held_up_is_played_again(
 ) -> None:
     hosts: Iterator[FakeHost] = (FakeHost(*of) for of in runs)
     signal = np.ones((1, 4096), np.float32)
-    run = timed_run(lambda: next(hosts), signal, 0.5, 48_000, silent)  # type: ignore[arg-type, return-value]
+    run = least_disturbed(
+        lambda: timed_run(next(hosts), signal, 0.5, 48_000, silent),  # type: ignore[arg-type]
+        DEADLINE_MS,
+    )
     assert (run.times.p99_ms, run.times.runs) == (taken, played)
     assert run.wrong == "" and len(run.memory_mb) >= 4
     assert not list(hosts)
@@ -116,7 +119,7 @@ def test_what_comes_out_wrong_is_told() -> None:
         host = FakeHost(1, 1)
         host.errors += errors
         given = np.full((1, 4096), signal, np.float32)
-        return timed_run(lambda: host, given, 0.5, 48_000, silent).wrong  # type: ignore[arg-type, return-value]
+        return timed_run(host, given, 0.5, 48_000, silent).wrong  # type: ignore[arg-type]
 
     assert wrong(0.1) == ""
     assert "silence" in wrong(0.0)

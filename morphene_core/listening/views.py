@@ -33,7 +33,6 @@ from morphene_core.listening.states import (
     standing,
 )
 from morphene_core.metrics import ARTIFACTS, METRICS
-from morphene_core.realtime import RealtimeReport
 from morphene_core.sections import SECTIONS
 from morphene_core.selection import rank
 from morphene_core.training import Checkpoint, TrainingFolder
@@ -213,7 +212,7 @@ def _playback(paths: InstrumentPaths, training: str, found: Checkpoint) -> Data:
     """Return how the export of a checkpoint plays in real time, if there is one."""
     try:
         model = export_of(paths, training, found.step, found.sha256)
-        report = RealtimeReport.from_dict(model.realtime) if model else None
+        report = model.proof if model else None
     except DAMAGED:
         return {}
     if report is None:

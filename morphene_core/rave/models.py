@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rave
@@ -14,6 +13,7 @@ from morphene_core.audio.wav import SAMPLE_RATE, Mono
 from morphene_core.audits.model import AuditedModel, Latents
 from morphene_core.errors import InputError
 from morphene_core.rave.configuration import ModelOfConfig, config_of, quiet_libraries, reason_of
+from morphene_core.realtime.model import LoadedModel
 
 _SEED = 0
 _TOGETHER = 3  # renders decoded in one batch: deep layers are bound by reading their weights
@@ -110,43 +110,34 @@ class ScriptedModel:
 
     def __init__(self, path: Path) -> None:
         quiet_libraries()
-        if not path.exists():
-            raise InputError(f"{path} does not exist.")
-        try:
-            self._model = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
-            self._in_channels, _, _, ratio = _shape(self._model, "encode")
-            _shape(self._model, "decode")
-            self._rate = int(self._model.sr)
-        except Exception as error:  # torch raises some ten kinds of errors on a broken file
+        self._model = LoadedModel(path)
+        methods, rate = self._model.methods, self._model.sample_rate
+        if not {"encode", "decode"} <= methods.keys() or rate is None:
             raise InputError(
-                f"{path} is no exported RAVE: {str(error).splitlines()[0]}. It has to have the"
-                " methods encode and decode."
-            ) from error
-        self.ratio = round(ratio * SAMPLE_RATE / self._rate)
-        self._state = {name: buffer.clone() for name, buffer in self._model.named_buffers()}
+                f"{path} is no exported RAVE: it has to have the methods encode and decode, and to"
+                " say its sample rate."
+            )
+        self._rate, self._in_channels = rate, methods["encode"].in_channels
+        self.ratio = round(methods["encode"].out_ratio * SAMPLE_RATE / rate)
 
     def encode(self, audio: Mono) -> Latents:
         """Return the latents of audio, shape (latents, frames)."""
         audio = _resampled(audio, SAMPLE_RATE, self._rate)
         tensor = _tensor(audio).repeat(1, self._in_channels, 1)
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-            self._reset()
-            return np.asarray(self._model.encode(tensor)[0].numpy())
+            return np.asarray(self._call("encode", tensor)[0].numpy())
 
     def decode(self, latents: Latents) -> NDArray[np.float32]:
         """Return the audio of latents, shape (renders, samples)."""
 
         def decode(z: torch.Tensor) -> torch.Tensor:
-            self._reset()
-            decoded: torch.Tensor = self._model.decode(z)
-            return decoded.mean(dim=1, keepdim=True)
+            return self._call("decode", z).mean(dim=1, keepdim=True)
 
         return _decoded(decode, latents, 1, self._rate)
 
-    def _reset(self) -> None:
+    def _call(self, method: str, x: torch.Tensor) -> torch.Tensor:
         torch.manual_seed(_SEED)
-        for name, buffer in self._model.named_buffers():
-            buffer.copy_(self._state[name])
+        return self._model.copy().call(method, x)  # a model that was called has a past
 
 
 def _decoded(
@@ -170,9 +161,3 @@ def _resampled(audio: Mono, rate: int, wanted: int) -> Mono:
         return audio
     resampled: Mono = soxr.resample(audio, rate, wanted, quality="VHQ")
     return resampled
-
-
-def _shape(model: Any, method: str) -> tuple[int, int, int, int]:
-    """Return a method's (in channels, in ratio, out channels, out ratio), as nn~ reads them."""
-    shape = tuple(int(number) for number in getattr(model, f"{method}_params"))
-    return shape[0], shape[1], shape[2], shape[3]

@@ -1,7 +1,7 @@
 """The course of a real-time proof in Pure Data, with the real nn~."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from morphene_core.realtime.pd import PdFiles, PureData
 from morphene_core.realtime.player import StandIn
 from morphene_core.realtime.report import Finding, RealtimeReport
 from morphene_core.realtime.signals import repeated
-from morphene_core.realtime.timing import RUNS, SILENT_PEAK, Run, held_up, method_times
+from morphene_core.realtime.timing import SILENT_PEAK, Run, least_disturbed, method_times
 
 
 def run_in_pure_data(course: Course, files: PdFiles) -> RealtimeReport:
@@ -44,7 +44,10 @@ def run_in_pure_data(course: Course, files: PdFiles) -> RealtimeReport:
             f"nn~ crashes with a buffer of more than {SINGLE_BUFFER:,} samples for"
             f" {', '.join(sorted(narrow))}: give a --block up to that, or another --method."
         )
-    runs = [_timed(course, files, of) for of in course.driven]
+    runs = [
+        least_disturbed(partial(_timed, course, files, of), course.deadline_ms)
+        for of in course.driven
+    ]
     player = _player(course, files, quiet=True)
     trials = trials_of(course, player)
     stand_in = course.stand_in()
@@ -66,24 +69,18 @@ def _player(course: Course, files: PdFiles, quiet: bool) -> PureData:
 
 
 def _timed(course: Course, files: PdFiles, of: Method) -> Run:
-    """Play a method for a while, again where something else held it up."""
+    """Play a method for a while."""
     frames = round(course.seconds * course.rate / course.block) * course.block // of.in_ratio
     given = repeated(course.given[of.name], frames)
-    runs: list[Run] = []
-    while len(runs) < RUNS:
-        course.report(f"playing {of.name} in Pure Data for {course.seconds:g} s")
-        player = _player(course, files, quiet=False)
-        heard = player.play(of, given)
-        blocks = player.block_times()
-        finite = bool(np.isfinite(heard).all())
-        level = level_dbfs(heard) if finite else 0.0
-        times = method_times(of.name, blocks, course.deadline_ms / 1e3, level)
-        wrong = _wrong(player, heard, finite)
-        runs.append(Run(times, [1e3 * block.wall for block in blocks], [], wrong))
-        if not held_up(times, course.deadline_ms):
-            break
-    best = min(runs, key=lambda run: run.times.p99_ms)
-    return replace(best, times=replace(best.times, runs=len(runs)))
+    course.report(f"playing {of.name} in Pure Data for {course.seconds:g} s")
+    player = _player(course, files, quiet=False)
+    heard = player.play(of, given)
+    blocks = player.block_times()
+    finite = bool(np.isfinite(heard).all())
+    level = level_dbfs(heard) if finite else 0.0
+    times = method_times(of.name, blocks, course.deadline_ms / 1e3, level)
+    wrong = _wrong(player, heard, finite)
+    return Run(times, [1e3 * block.wall for block in blocks], [], wrong)
 
 
 def _wrong(player: PureData, heard: Signal, finite: bool) -> str:

@@ -14,27 +14,19 @@ from morphene_core.realtime.machine import this_machine
 from morphene_core.realtime.memory import LEAK_MB, growth_mb
 from morphene_core.realtime.model import LoadedModel
 from morphene_core.realtime.report import Finding, Memory, RealtimeReport
-from morphene_core.realtime.timing import Run, timed_run
+from morphene_core.realtime.timing import Run, least_disturbed, timed_run
 
 
 def run_in_stand_in(course: Course) -> RealtimeReport:
     """Prove a model in the stand-in of nn~."""
     machine = this_machine(course.threads, torch.__version__, "stand-in of nn~ 1.6")
 
-    def fresh_host(of: Method) -> Host:
+    def timed(of: Method) -> Run:
         model = LoadedModel(course.model.path)
-        return Host(model, of.name, course.block, {}, optimized=True)
+        host = Host(model, of.name, course.block, {}, optimized=True)
+        return timed_run(host, course.given[of.name], course.seconds, course.rate, course.report)
 
-    runs = [
-        timed_run(
-            partial(fresh_host, of),
-            course.given[of.name],
-            course.seconds,
-            course.rate,
-            course.report,
-        )
-        for of in course.driven
-    ]
+    runs = [least_disturbed(partial(timed, of), course.deadline_ms) for of in course.driven]
     player, memory = course.stand_in(), _memory(runs, course.seconds)
     faults = [
         outputs(runs),

@@ -22,8 +22,6 @@ def final_model(
     context: dg.AssetExecutionContext, project: Project, workers: Workers
 ) -> dg.MaterializeResult:
     """The selected checkpoint as an instrument for nn~ and RAVE VST, proven in real time."""
-    from morphene_core.realtime import RealtimeReport
-
     model = workers.run(context, project, "export")
     path = project.paths(context).exports / model["file"]
     return dg.MaterializeResult(
@@ -41,7 +39,7 @@ def final_model(
             "methods": table(model["methods"]),
             "attributes": ", ".join(attribute["name"] for attribute in model["attributes"]),
             "latents": table(model["latents"]),
-            "real time": RealtimeReport.from_dict(model["realtime"]).text,
+            "real time": model["realtime"]["text"],
         },
     )
 

@@ -16,6 +16,7 @@ from morphene_dagster.cli.common import (
     progress,
     user_errors,
 )
+from morphene_dagster.cli.trust import require_trust
 
 if TYPE_CHECKING:
     from morphene_core.audits import Audit
@@ -35,6 +36,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--musical-ref", type=_PATH, help="Audio of the musical source, any format.")
 @click.option("--nonmusical-ref", type=_PATH, help="Audio of the non-musical source.")
 @click.option("--output", type=_PATH, help="Folder for the audits, one folder per step in it.")
+@click.option("--yes", is_flag=True, help="Load a .ts without asking: it is code.")
 @json_option
 def audit(
     instrument: str | None,
@@ -44,6 +46,7 @@ def audit(
     musical_ref: Path | None,
     nonmusical_ref: Path | None,
     output: Path | None,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Render and measure checkpoints: two reconstructions, five morphs, numbers and pictures.
@@ -60,8 +63,9 @@ def audit(
         if any(value is not None for value in outside):
             name = find_instrument(instrument).name if instrument else ""
             _audit_outside(
-                folder, checkpoint, everything, musical_ref, nonmusical_ref, output, name, as_json
-            )
+                folder, checkpoint, everything, musical_ref, nonmusical_ref, output, name, yes,
+                as_json,
+            )  # fmt: skip
         elif instrument:
             _audit_inside(open_home(), find_instrument(instrument).slug, everything, as_json)
         else:
@@ -95,18 +99,15 @@ def _audit_outside(
     nonmusical_ref: Path | None,
     output: Path | None,
     name: str,
+    yes: bool,
     as_json: bool,
 ) -> None:
     if not (musical_ref and nonmusical_ref and output):
         raise click.UsageError("This takes --musical-ref, --nonmusical-ref and --output.")
-    if not checkpoint and not run:
-        raise click.UsageError("Name a --checkpoint, or a --run with its checkpoints.")
-    from morphene_core.audits import MODELS, audit_all, models_in, to_audit, write_references
-    from morphene_core.errors import InputError
+    files = _models(run, checkpoint, yes)
+    from morphene_core.audits import audit_all, to_audit, write_references
     from morphene_core.rave.models import CheckpointModels
 
-    if checkpoint and run and not checkpoint.exists() and not checkpoint.is_absolute():
-        checkpoint = run / checkpoint  # named as it lies in the run's folder
     with progress() as report:
 
         def say(line: str) -> None:
@@ -114,9 +115,6 @@ def _audit_outside(
                 click.echo(line, err=True)
             report(line)
 
-        if checkpoint and checkpoint.suffix not in MODELS:
-            raise InputError(f"{checkpoint} is no model: give a {', '.join(MODELS)}.")
-        files = [checkpoint] if checkpoint else models_in(run) if run else []
         models = CheckpointModels()
         title = name or (run or files[0]).stem
         audited = to_audit(files, output, title, models.facts, say)
@@ -124,6 +122,24 @@ def _audit_outside(
         refs = write_references(output, chosen, {"musical": (), "nonmusical": ()}, 0, say)  # type: ignore[arg-type]
         audits = audit_all(audited if everything else audited[-1:], refs, models.open, say)
     _say_audits(audits, output, as_json)
+
+
+def _models(run: Path | None, checkpoint: Path | None, yes: bool) -> list[Path]:
+    """Return the files of a run, or the one that is named; ask whether to load code of others."""
+    from morphene_core.audits import MODELS, models_in
+    from morphene_core.errors import InputError
+
+    if checkpoint and checkpoint.suffix not in MODELS:
+        raise InputError(f"{checkpoint} is no model: give a {', '.join(MODELS)}.")
+    if checkpoint and run and not checkpoint.exists() and not checkpoint.is_absolute():
+        checkpoint = run / checkpoint  # named as it lies in the run's folder
+    if not checkpoint and not run:
+        raise click.UsageError("Name a --checkpoint, or a --run with its checkpoints.")
+    files = [checkpoint] if checkpoint else models_in(run) if run else []
+    for file in files:
+        if file.suffix == ".ts" and file.exists():
+            require_trust(file, yes)
+    return files
 
 
 def _say_audits(audits: "list[Audit]", folder: Path, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from morphene_dagster.cli.common import (
     progress,
     user_errors,
 )
+from morphene_dagster.cli.trust import may_load
 
 if TYPE_CHECKING:
     from morphene_core.delivery.candidate import Candidate
@@ -118,7 +119,9 @@ def verify(delivery: Path, yes: bool, play: bool, as_json: bool) -> None:
             faults = folder_faults(folder, zipped=False)
             metadata = read_metadata(folder)
             wanted = play and not faults
-            allowed = wanted and (yes or _is_ours(folder, metadata) or _asked(delivery))
+            allowed = wanted and may_load(
+                folder / metadata["model"]["file"], yes, f"The .ts in {delivery}"
+            )
             if allowed:
                 faults = _trial(folder, metadata)
         _say_findings(delivery, metadata, faults, allowed, as_json)
@@ -126,22 +129,6 @@ def verify(delivery: Path, yes: bool, play: bool, as_json: bool) -> None:
             sys.exit(1)
         if wanted and not allowed:
             sys.exit(NOT_PLAYED)
-
-
-def _is_ours(folder: Path, metadata: dict[str, Any]) -> bool:
-    """Whether the project folder in use made the model."""
-    from morphene_core.home import Home
-    from morphene_core.trust import known_model
-
-    return known_model(Home.resolve(), folder / metadata["model"]["file"])
-
-
-def _asked(delivery: Path) -> bool:
-    """Ask whether to run code from elsewhere. Where nobody can answer, the answer is no."""
-    click.echo(f"The .ts in {delivery} is code that this project folder did not make.", err=True)
-    if not sys.stdin.isatty():
-        return False
-    return click.confirm("Do you trust whoever made it, and is it to be loaded?", err=True)
 
 
 def _trial(folder: Path, metadata: dict[str, Any]) -> list[str]:

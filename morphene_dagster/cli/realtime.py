@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from morphene_dagster.cli.common import json_option, print_json, progress, user_errors
+from morphene_dagster.cli.trust import require_trust
 
 if TYPE_CHECKING:
     from morphene_core.realtime import RealtimeReport
@@ -77,25 +78,6 @@ def realtime(
                 click.echo(f"{output / 'realtime.json'} and .png")
         if not found.passed:
             sys.exit(1)
-
-
-def require_trust(model: Path, yes: bool) -> None:
-    """Ask whether to run a .ts that the project folder in use did not make.
-
-    Raises:
-        InputError: nobody can answer, or the answer is no.
-    """
-    from morphene_core.errors import InputError
-    from morphene_core.home import Home
-    from morphene_core.trust import known_model
-
-    if yes or known_model(Home.resolve(), model):
-        return
-    why = f"{model} is code that this project folder did not make"
-    if not sys.stdin.isatty():
-        raise InputError(f"{why}: it is loaded if you say --yes.")
-    if not click.confirm(f"{why}. Do you trust whoever made it?", err=True):
-        raise InputError(f"{model} was not loaded.")
 
 
 def _write(found: "RealtimeReport", folder: Path) -> None:
