@@ -35,8 +35,8 @@ def draw_pictures(
         (folder / f"{role}.png").write_bytes(png)
     stages = {f"{amount} %": renders[f"morph_{amount:02d}"] for amount in MORPH_AMOUNTS}
     distances = {
-        "distance to the musical reference": path["to_musical"],
-        "distance to the non-musical reference": path["to_nonmusical"],
+        "distance to the musical end": path["to_musical"],
+        "distance to the non-musical end": path["to_nonmusical"],
     }
     png = morph_png(stages, path["amount"], distances, SAMPLE_RATE, f"{title}: morph")
     (folder / "morph.png").write_bytes(png)
