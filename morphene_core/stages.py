@@ -289,6 +289,11 @@ def _exported(
     from morphene_core.rave.export import export as export_rave
 
     checkpoint = folder.checkpoint_path(training.checkpoint(selection.step))
+    if not checkpoint.is_file() or sha256(checkpoint) != selection.checkpoint_sha256:
+        raise InputError(
+            f"{checkpoint} is not what was audited and selected: it is gone, damaged, or another"
+            f" file. Put it back, or choose another step: `morphene select {training.instrument}`."
+        )
     profile = training.training_profile
     name, version = get_instrument(training.instrument).name, f"{training.id}@{selection.step}"
     report(f"exporting {checkpoint.name}")

@@ -6,10 +6,13 @@ from datetime import date
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from morphene_core.approval import Approval
+from morphene_core.audio.wav import write_wav
 from morphene_core.audits import Audit
+from morphene_core.audits.record import references
 from morphene_core.delivery.candidate import candidate
 from morphene_core.delivery.rights import Decision
 from morphene_core.delivery.terms import LicensedSource, Obstacle, what_follows
@@ -21,7 +24,7 @@ from morphene_core.home import InstrumentPaths
 from morphene_core.metrics import METRICS
 from morphene_core.selection import Selection
 from morphene_core.sources.licences import known_terms
-from morphene_core.stages import deliver
+from morphene_core.stages import deliver, export
 from morphene_core.training import current_training
 from morphene_core.verdicts import CRITERIA
 from tests.constructed import BUILT_IN, an_audit
@@ -236,3 +239,17 @@ def test_whatever_is_missing_is_listed_and_nothing_is_published(
 def test_the_checks_and_the_gate_say_the_same(paths: InstrumentPaths) -> None:
     spoil_metrics(paths)
     assert criteria_of(paths) == candidate(paths).criteria
+
+
+def test_other_weights_under_the_name_of_the_selected_checkpoint_are_not_exported(
+    paths: InstrumentPaths,
+) -> None:
+    for take in references(current_training(paths)).values():
+        write_wav(take, np.zeros(4800, np.float32))
+    (record,) = paths.exports.glob("*.json")
+    record.unlink()
+    (checkpoint,) = paths.checkpoints.glob("*.pt")
+    for spoil in (lambda: checkpoint.write_bytes(b"other weights"), checkpoint.unlink):
+        spoil()
+        with pytest.raises(InputError, match="not what was audited and selected"):
+            export(paths)
