@@ -189,6 +189,24 @@ def test_latent_sliders_and_knobs_set_attributes_and_reset_takes_all_back(play: 
     assert sent(lines) == [*moved, "set latent 0 0", *zeros]
 
 
+def test_what_is_sent_beyond_the_ends_of_a_slider_is_taken_for_them(
+    play: Play, folder: Path
+) -> None:
+    far = [(name, end * 127) for name in ("latent-1", "temperature", "morph") for end in (-1, 1)]
+    steps = [(300 + 10 * n, f"{SLUG}-{name} {value}") for n, (name, value) in enumerate(far)]
+    lines = play((200, f"{SLUG}-on 1"), *steps, (500, "probe bang"))
+    assert sent(lines) == [
+        "enable 1", "set latent 1 -3", "set latent 1 3", "set temperature 0", "set temperature 1"
+    ]  # fmt: skip
+    assert signals(lines)[-1][2] == 1
+    play(
+        (300, f"{SLUG}-on 1"), (400, f"{SLUG}-gain 127"), (410, f"{SLUG}-level-1 127"),
+        (900, "probe bang"),
+    )  # fmt: skip
+    heard = soundfile.read(folder / "out.wav")[0][:SAMPLE_RATE]
+    assert np.isclose(np.abs(heard).max(), 10 ** (12 / 20), rtol=1e-3)  # of 0.5 on both channels
+
+
 def test_the_buffer_is_one_of_three_sizes(play: Play) -> None:
     lines = play(*((300 + 10 * n, f"{SLUG}-buffer {n}") for n in range(3)))
     assert sent(lines) == ["bufsize 2048", "bufsize 4096", "bufsize 8192"]
@@ -451,7 +469,7 @@ NN = f"nn~ {SLUG}.ts morph 4096"
         (MAX, broken("enable 1", "bufsize 4096"), "does not take the message (bufsize 4096)"),
         (MAX, without(NN), "it has no [nn~]"),
         (MAX, without("dspstate~"), "it has no [dspstate~]"),
-        (MAX, without("clip 0. 1."), "a connection leads to an object that is not there"),
+        (MAX, without("clip 0.0 1.0"), "a connection leads to an object that is not there"),
         (MAX, broken("groove~ ", "grooves~ "), "nothing is known of the object [grooves~"),
         (MAX, broken("{", "["), "cannot be read"),
         (MAX, lambda text: "{}", "cannot be read"),

@@ -61,10 +61,10 @@ class _Patch:
     ) -> str:
         """Add a slider with its lowest, highest and first value, and a number box beside it.
 
-        It can be set by sending to ``{slug}-{name}``.
+        It can be set by sending to ``{slug}-{name}``; what is beyond its ends is taken for them.
 
         Returns:
-            The id of the number box, which passes the value on.
+            The id of the object that passes the value on.
         """
         (x, y), (sx, sy, width, height) = at, shown
         low, high, first = bounds
@@ -78,7 +78,9 @@ class _Patch:
         )  # fmt: skip
         self.patcher.chain(self.patcher.obj(x, y, f"loadmess {first:g}"), slider, number)
         self.patcher.connect(self.patcher.obj(x, y + 30, f"r {self.slug}-{name}"), slider)
-        return number
+        clip = self.patcher.obj(x, y + 126, f"clip {low:.1f} {high:.1f}")
+        self.patcher.connect(number, clip)
+        return clip
 
     def button(self, at: tuple[int, int], shown: Place, text: str) -> str:
         """Add a button with a text."""
@@ -111,8 +113,8 @@ class _Patch:
             bounds = (-wording.DEVIATIONS, wording.DEVIATIONS, 0.0)
         value = self.slider(at, shown, name, bounds)
         x, y = at
-        message = self.patcher.message(x, y + 134, sets)
-        self.patcher.chain(value, message, self.patcher.obj(x, y + 164, f"s {self.slug}-nn"))
+        message = self.patcher.message(x, y + 150, sets)
+        self.patcher.chain(value, message, self.patcher.obj(x, y + 174, f"s {self.slug}-nn"))
 
 
 def max_patch(slug: str, model: FinalModel) -> str:
@@ -171,7 +173,7 @@ def _sources(patch: _Patch, y: int, nn: str) -> int:
             (patch.x(column + 2), 20),
             (x, line + 54, 250, 18),
             f"level-{index + 1}",
-            (-40.0, 20.0, 0.0),
+            (*wording.LEVEL_DB, 0.0),
         )
         scaled = patcher.obj(patch.x(column), 470, "*~")
         patcher.connect(played, files)
@@ -180,7 +182,7 @@ def _sources(patch: _Patch, y: int, nn: str) -> int:
         patcher.connect(from_inputs[1], live, 0, 1)
         patcher.connect(files, scaled)
         patcher.connect(live, scaled)
-        patcher.connect(patch.decibels(patch.x(column + 2), 160, value), scaled, 0, 1)
+        patcher.connect(patch.decibels(patch.x(column + 2), 180, value), scaled, 0, 1)
         patcher.connect(scaled, nn, 0, index)
         patch.meter((patch.x(column + 2), 280), (_LEFT + 292, line, 14, 80), scaled)
     return y + 262
@@ -238,7 +240,9 @@ def _output(patch: _Patch, y: int, nn: str) -> int:
     on = patcher.gui("toggle", (x, 50), (_LEFT + 12, y + 36, 56, 56), parameter_enable=0)
     patch.words((_LEFT + 76, y + 32, 60, 26), "ON", 16.0, _INK)
     patch.words((_LEFT + 76, y + 58, 180, 20), "gain in dB")
-    value = patch.slider((level, 20), (_LEFT + 78, y + 82, 206, 18), "gain", (-60.0, 12.0, -6.0))
+    value = patch.slider(
+        (level, 20), (_LEFT + 78, y + 82, 206, 18), "gain", (*wording.GAIN_DB, -6.0)
+    )
     patcher.chain(patcher.obj(x, 20, f"r {slug}-on"), on)
     begin, end = patcher.obj(x, 150, "t b b b b"), patcher.obj(right, 150, "t b b")
     for number, column, order in ((1, x, begin), (0, right, end)):
@@ -269,7 +273,7 @@ def _output(patch: _Patch, y: int, nn: str) -> int:
     patcher.chain(nn, scaled, faded, out)
     patcher.connect(faded, out, 0, 1)
     patcher.connect(line, faded, 0, 1)
-    patcher.connect(patch.decibels(level, 160, value), scaled, 0, 1)
+    patcher.connect(patch.decibels(level, 180, value), scaled, 0, 1)
     patch.meter((right, 430), (_LEFT + 292, y + 22, 14, 80), faded)
     return y + 118
 
@@ -297,7 +301,7 @@ def _morph(patch: _Patch, y: int, width: int, nn: str) -> int:
     patch.words((_RIGHT + 12, y + 82, 160, 20), "0: musical")
     patch.words((_RIGHT + width - 190, y + 82, 110, 20), "1: non-musical")
     message, line = patch.ramp(patch.x(0), 190, _RAMP_MS)
-    patch.patcher.chain(value, patch.patcher.obj(patch.x(0), 160, "clip 0. 1."), message)
+    patch.patcher.connect(value, message)
     patch.patcher.connect(line, nn, 0, 2)
     return y + 116
 

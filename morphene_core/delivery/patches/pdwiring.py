@@ -11,6 +11,7 @@ GOOD, BAD, WHITE = "#2e7d32", "#b3261e", "#ffffff"
 
 _RAMP_MS = 30
 _FADE_MS = 80
+_ROW = 104  # of what one slider sends
 
 
 def sources_wired(slug: str) -> Canvas:
@@ -31,7 +32,9 @@ def sources_wired(slug: str) -> Canvas:
         canvas.connect(inputs, heard, index - 1)
         canvas.connect(live[1], heard, 0, 1)
         canvas.connect(heard, scaled)
-        canvas.connect(_decibels(canvas, x + 60, 230, f"$0-level-{index}"), scaled, 0, 1)
+        canvas.connect(
+            _decibels(canvas, x + 60, 225, f"$0-level-{index}", wording.LEVEL_DB), scaled, 0, 1
+        )
         _metered(canvas, scaled, x + 60, 390, f"$0-vu-{index}")
     return canvas
 
@@ -117,7 +120,7 @@ def output_wired() -> Canvas:
     canvas.connect(faded, out)
     canvas.connect(faded, out, 0, 1)
     _metered(canvas, faded, 100, 330, "$0-vu-out")
-    canvas.connect(_decibels(canvas, 60, 60, "$0-gain"), scaled, 0, 1)
+    canvas.connect(_decibels(canvas, 60, 50, "$0-gain", wording.GAIN_DB), scaled, 0, 1)
     on, on_off = canvas.obj(200, 20, "r", "$0-on"), canvas.obj(200, 50, "sel", 1, 0)
     begin, end = canvas.obj(200, 90, "t", "b", "b", "b", "b"), canvas.obj(400, 90, "t", "b", "b")
     message, line = _ramp(canvas, 200, 210, _FADE_MS)
@@ -144,20 +147,21 @@ def controls_wired(slug: str, model: FinalModel) -> Canvas:
     """Return the subpatch that turns sliders into messages to nn~."""
     latents = model.latents
     rows, columns = wording.latent_grid(len(latents))
-    canvas = Canvas(230 * columns + 230, max(60 + 90 * rows, 420))
+    canvas = Canvas(230 * columns + 230, max(60 + _ROW * rows, 460))
+    far = (-wording.DEVIATIONS, wording.DEVIATIONS)
     for index, latent in enumerate(latents):
         column, row = divmod(index, rows)
-        x, y = 20 + 230 * column, 20 + 90 * row
-        _sends(canvas, x, y, f"latent-{latent.number}", "set", "latent", latent.number, "$1")
+        x, y = 20 + 230 * column, 20 + _ROW * row
+        _sends(canvas, x, y, f"latent-{latent.number}", far, "set", "latent", latent.number, "$1")
     x = 20 + 230 * columns
     for row, name in enumerate(wording.knobs(model)):
-        _sends(canvas, x, 20 + 90 * row, name, "set", name, "$1")
-    reset, order = canvas.obj(x, 220, "r", "$0-reset"), canvas.obj(x, 250, "t", "b", "b")
+        _sends(canvas, x, 20 + _ROW * row, name, (0, wording.MOST_NOISE), "set", name, "$1")
+    reset, order = canvas.obj(x, 250, "r", "$0-reset"), canvas.obj(x, 280, "t", "b", "b")
     zeros = [atom for n in latents for atom in (";", f"{slug}-latent-{n.number}", 0)]
-    canvas.chain(reset, order, canvas.message(x, 310, *zeros))
+    canvas.chain(reset, order, canvas.message(x, 340, *zeros))
     clear, settings = (
-        canvas.message(x + 60, 280, "set", "latent", 0, 0),
-        canvas.obj(x + 60, 370, "s", "$0-nn"),
+        canvas.message(x + 60, 310, "set", "latent", 0, 0),
+        canvas.obj(x + 60, 400, "s", "$0-nn"),
     )
     canvas.connect(order, clear, 1)
     canvas.chain(clear, settings)
@@ -218,12 +222,15 @@ def _says(
         canvas.connect(box, bar)
 
 
-def _sends(canvas: Canvas, x: int, y: int, name: str, *message: str | int) -> None:
+def _sends(
+    canvas: Canvas, x: int, y: int, name: str, bounds: tuple[float, float], *message: str | int
+) -> None:
     """Turn what a slider sends into a message to nn~."""
     canvas.chain(
         canvas.obj(x, y, "r", f"$0-{name}"),
-        canvas.message(x, y + 27, *message),
-        canvas.obj(x, y + 54, "s", "$0-nn"),
+        canvas.obj(x, y + 25, "clip", *bounds),
+        canvas.message(x, y + 50, *message),
+        canvas.obj(x, y + 75, "s", "$0-nn"),
     )
 
 
@@ -234,13 +241,14 @@ def _ramp(canvas: Canvas, x: int, y: int, milliseconds: int) -> tuple[int, int]:
     return message, line
 
 
-def _decibels(canvas: Canvas, x: int, y: int, name: str) -> int:
+def _decibels(canvas: Canvas, x: int, y: int, name: str, bounds: tuple[float, float]) -> int:
     """Add what turns a level in dB into a ramped factor; return the number of its line~."""
-    message, line = _ramp(canvas, x, y + 90, _RAMP_MS)
+    message, line = _ramp(canvas, x, y + 100, _RAMP_MS)
     canvas.chain(
         canvas.obj(x, y, "r", name),
-        canvas.obj(x, y + 30, "+", 100),  # Pd's decibels: 100 is full scale
-        canvas.obj(x, y + 60, "dbtorms"),
+        canvas.obj(x, y + 25, "clip", *bounds),
+        canvas.obj(x, y + 50, "+", 100),  # Pd's decibels: 100 is full scale
+        canvas.obj(x, y + 75, "dbtorms"),
         message,
     )
     return line

@@ -138,7 +138,7 @@ def _sources(patch: _Patch, y: int) -> int:
         patch.words(_LEFT + 12, line, f"{source} (input {index}), dB")
         patch.button(_LEFT + 12, line + 22, f"open-{index}", "a file ...")
         patch.button(_LEFT + 124, line + 22, f"demo-{index}", "from demo.wav")
-        patch.slider((_LEFT + 15, line + 50, 181, 17), f"level-{index}", (-40, 20, 0))
+        patch.slider((_LEFT + 15, line + 50, 181, 17), f"level-{index}", (*wording.LEVEL_DB, 0))
         patch.words(_LEFT + 206, line + 51, "-40 to 20")
         patch.meter(_LEFT + 292, line, 80, f"vu-{index}")
     return y + 252
@@ -151,7 +151,7 @@ def _output(patch: _Patch, y: int) -> int:
         GOOD, _INK, 0, 1,
     )  # fmt: skip
     patch.words(_LEFT + 82, y + 60, "gain, -60 to 12 dB")
-    patch.slider((_LEFT + 84, y + 80, 189, 17), "gain", (-60, 12, -6))
+    patch.slider((_LEFT + 84, y + 80, 189, 17), "gain", (*wording.GAIN_DB, -6))
     patch.meter(_LEFT + 292, y + 22, 80, "vu-out")
     return y + 118
 

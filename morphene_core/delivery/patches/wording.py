@@ -7,6 +7,12 @@ BUFFERS = (2048, 4096, 8192)
 
 DEFAULT_BUFFER = 4096
 
+LEVEL_DB = (-40.0, 20.0)
+"""Lowest and highest level of what it hears, whoever sends it."""
+
+GAIN_DB = (-60.0, 12.0)
+"""Likewise of what is heard."""
+
 DEVIATIONS = 3.0
 """How far a latent slider goes to either side, in standard deviations of that latent."""
 
