@@ -120,13 +120,14 @@ def point_link(link: Path, target: Path) -> None:
     An empty folder under its name (a place that was set up for it) gives way.
 
     Raises:
-        InputError: a folder with something in it has the name.
+        InputError: a file, or a folder with something in it, has the name.
     """
     link.parent.mkdir(parents=True, exist_ok=True)
     temporary = link.with_name(f".{link.name}.{os.getpid()}.partial")
-    if link.is_dir() and not link.is_symlink():
-        if any(link.iterdir()):
-            raise InputError(f"{link} is to be a link, and is a folder with files: move them away.")
+    if link.exists() and not link.is_symlink():
+        if not link.is_dir() or any(link.iterdir()):
+            what = "folder with files" if link.is_dir() else "file"
+            raise InputError(f"{link} is to be a link, and is a {what}: move it away.")
         link.rmdir()
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(os.path.relpath(target, link.parent))

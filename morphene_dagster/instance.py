@@ -4,6 +4,7 @@ import os
 
 import dagster as dg
 
+from morphene_core.errors import InputError
 from morphene_core.files import write_text
 from morphene_core.gpus import list_gpus
 from morphene_core.home import Home
@@ -48,10 +49,18 @@ def instance_environment(home: Home) -> dict[str, str]:
     """Return the environment in which Dagster uses a project folder and the instance in it.
 
     The instance is set up if it was not, or was by another version.
+
+    Raises:
+        InputError: this user may not write there, which everything in Dagster takes.
     """
     config = home.dagster / "dagster.yaml"
     if not config.exists() or config.read_text(encoding="utf-8") != _CONFIG:
         write_text(config, _CONFIG)
+    if not os.access(home.dagster, os.W_OK, effective_ids=True):
+        raise InputError(
+            f"{home.dagster} cannot be written to: use the account that the project folder"
+            " belongs to, or give this one the right."
+        )
     return os.environ | {"MORPHENE_HOME": str(home.path), "DAGSTER_HOME": str(home.dagster)}
 
 

@@ -1,16 +1,19 @@
+from collections.abc import Iterator
 from pathlib import Path
 
+import lmdb
 import numpy as np
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from udls.generated import AudioExample
 
 from morphene_core.audio.prepared import AudioSettings, Piece, PreparedAudio
 from morphene_core.audio.wav import SAMPLE_RATE, read_mono, write_wav
 from morphene_core.errors import InputError
 from morphene_core.home import Role
-from morphene_core.rave.dataset import build_dataset, read_dataset
+from morphene_core.rave.dataset import build_dataset
 
 N_SIGNAL = 2048
 
@@ -30,6 +33,17 @@ def prepared(folder: Path, lengths: list[int], seed: int) -> PreparedAudio:
 def stream_of(audio: PreparedAudio) -> np.ndarray:
     samples = np.concatenate([read_mono(path) for path in audio.training]).astype(np.float64)
     return np.round(samples * 32767).astype(np.int16)
+
+
+def read_dataset(folder: Path) -> Iterator[np.ndarray]:
+    """Yield the entries of a dataset in their order, as RAVE reads them."""
+    with (
+        lmdb.open(str(folder), readonly=True, lock=False) as database,
+        database.begin() as transaction,
+    ):
+        for _, value in transaction.cursor():
+            example = AudioExample.FromString(value)
+            yield np.frombuffer(example.buffers["waveform"].data, dtype=np.int16)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])

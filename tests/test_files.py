@@ -75,6 +75,19 @@ def test_a_link_can_be_pointed_elsewhere(tmp_path: Path) -> None:
     assert names(tmp_path) == {"current", "trainings"}
 
 
+def test_a_link_takes_the_place_of_nothing_that_holds_something(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    for name in ("notes", "folder"):
+        with pytest.raises(InputError, match="is to be a link"):
+            point_link(tmp_path / name, tmp_path)
+    assert (tmp_path / "notes").read_text() == "mine"
+    (tmp_path / "empty").mkdir()
+    point_link(tmp_path / "empty", tmp_path)
+    assert (tmp_path / "empty").is_symlink()
+
+
 def test_a_lock_is_held_by_one_process_and_goes_with_it(tmp_path: Path) -> None:
     hold = (
         "import sys; from pathlib import Path; from morphene_core.files import locked\n"

@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from morphene_core.errors import InputError
 from morphene_core.files import locked
 from morphene_core.home import Home
 from morphene_core.instruments import get_poc_instrument
@@ -25,6 +26,7 @@ from morphene_dagster.submit import submit
 from tests.conftest import free_port, tiny
 from tests.killing import newest_step
 from tests.queues import read
+from tests.recordings import opened, unprivileged
 from tests.test_restart import kill_everything, processes
 
 LONG = tiny(phase_1_steps=4000, total_steps=5000, checkpoint_every=4000)
@@ -45,6 +47,14 @@ def test_the_instance_sets_itself_up_and_is_renewed_when_it_is_another_versions(
     instance_environment(home)
     assert config.read_text() == ours
     assert environment["DAGSTER_HOME"] == str(home.dagster)
+
+
+def test_a_project_folder_of_somebody_else_is_named_and_not_used(tmp_path: Path) -> None:
+    home = Home(opened(tmp_path) / "home")
+    instance_environment(home)
+    home.dagster.chmod(0o555)
+    with unprivileged(), pytest.raises(InputError, match="dagster cannot be written to"):
+        instance_environment(home)
 
 
 def test_pools_have_a_slot_for_each_training_that_is_set_and_a_pause_outlives_a_start(

@@ -34,44 +34,12 @@ _MISSING = "#f3c9bf"
 _FEWEST_SECONDS, _MOST_SECONDS = 0.1, 100.0
 
 
-def waveform_png(audio: Audio, sample_rate: int, title: str) -> bytes:
-    """Draw the envelope (lowest and highest sample per pixel) of mono audio.
-
-    Args:
-        audio: shape (samples,), full scale 1.0.
-        sample_rate: in Hz.
-        title: text above.
-    """
-
-    def draw(figure: "Figure") -> None:
-        axes = figure.subplots()
-        _draw_waveform(axes, audio, sample_rate)
-        _label_time(axes, len(audio) / sample_rate)
-
-    return _png(draw, title, 2.2)
-
-
-def spectrogram_png(audio: Audio, sample_rate: int, title: str) -> bytes:
-    """Draw the spectrogram of mono audio: logarithmic frequency, 80 dB under its maximum.
-
-    Up to a minute every column shows its whole time; of longer audio it shows samples of it.
-
-    Args:
-        audio: shape (samples,), full scale 1.0.
-        sample_rate: in Hz.
-        title: text above.
-    """
-
-    def draw(figure: "Figure") -> None:
-        axes = figure.subplots()
-        _draw_spectrogram(axes, audio, sample_rate)
-        _label_time(axes, len(audio) / sample_rate)
-
-    return _png(draw, title, 3.4)
-
-
 def overview_png(audio: Audio, sample_rate: int, title: str) -> bytes:
     """Draw the waveform of mono audio above its spectrogram.
+
+    The waveform is the lowest and highest sample per pixel. The spectrogram has logarithmic
+    frequency and 80 dB under its maximum; up to a minute every column shows its whole time, of
+    longer audio it shows samples of it.
 
     Args:
         audio: shape (samples,), full scale 1.0.

@@ -8,7 +8,7 @@ import torch
 
 from morphene_core.audio.wav import SAMPLE_RATE, Mono
 from morphene_core.errors import MorpheneError
-from morphene_core.final_model import Latent
+from morphene_core.final_model import Latent, Rises
 from morphene_core.rave.instrument import clear_caches
 from morphene_core.rave.validate import active_latents
 
@@ -55,23 +55,31 @@ def latent_axes(
     signs, latents = torch.ones(count), []
     for index in range(count):
         effects = [_effect(model, piece, index, float(deviations[index])) for piece in pieces]
-        loudness, octaves = np.mean(effects, axis=0).tolist()
-        agree = len({level > 0 for level, _ in effects}) == 1
-        rises_louder = agree and abs(loudness) >= _AUDIBLE_DB
-        if (loudness if rises_louder else octaves) < 0:
-            signs[index] = -1
-            loudness, octaves = -loudness, -octaves
+        signs[index], rises, loudness, octaves = _direction(effects)
         latents.append(
             Latent(
                 number=index + 1,
                 variance=float(f"{shares[index]:.4g}"),
                 deviation=float(f"{deviations[index]:.6g}"),
-                rises="louder" if rises_louder else "brighter",
+                rises=rises,
                 loudness_db=round(loudness, 2) + 0.0,  # no negative zero
                 brightness_octaves=round(octaves, 3) + 0.0,
             )
         )
     return signs, latents
+
+
+def _direction(effects: Sequence[tuple[float, float]]) -> tuple[int, Rises, float, float]:
+    """Return which way up is, what rises then, and by how many dB and octaves.
+
+    Args:
+        effects: on each reference, in dB and octaves, the way that the model has it.
+    """
+    loudness, octaves = np.mean(effects, axis=0).tolist()
+    agree = len({level > 0 for level, _ in effects}) == 1
+    louder = agree and abs(loudness) >= _AUDIBLE_DB
+    sign = -1 if (loudness if louder else octaves) < 0 else 1
+    return sign, "louder" if louder else "brighter", sign * loudness, sign * octaves
 
 
 def _means(model: rave.RAVE, audio: Mono) -> torch.Tensor:

@@ -73,17 +73,6 @@ def build_dataset(
     return record
 
 
-def read_dataset(folder: Path) -> Iterator[Samples]:
-    """Yield the entries of a RAVE dataset, int16 arrays of shape (samples,), in their order."""
-    with (
-        lmdb.open(str(folder), readonly=True, lock=False) as database,
-        database.begin() as transaction,
-    ):
-        for _, value in transaction.cursor():
-            example = AudioExample.FromString(value)
-            yield np.frombuffer(example.buffers["waveform"].data, dtype=np.int16)
-
-
 def _blocks(files: Iterable[Path]) -> Iterator[Samples]:
     for file in files:
         for block in soundfile.blocks(file, _BLOCK, dtype="float64"):
