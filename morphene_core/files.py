@@ -21,7 +21,9 @@ _BLOCK = 1 << 20
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _TEMPORARY = re.compile(r"\..*\.\d+\.partial(\.[^.]*)?", re.DOTALL)
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the errors that say that a disk, or what one may have of it, is full."""
 
 
 def sha256(path: Path) -> str:
@@ -193,7 +195,7 @@ def _room_for(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_SPACE:
+        if error.errno not in NO_SPACE:
             raise
         raise InputError(
             f"No space left to write {path} ({error.strerror}). Free disk space and start again."

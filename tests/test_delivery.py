@@ -16,14 +16,18 @@ from click.testing import CliRunner, Result
 
 import morphene_core.delivery.publish as publishing
 from morphene_core.audio.wav import SAMPLE_RATE, Mono
+from morphene_core.delivery.archive import write_archive
 from morphene_core.delivery.candidate import candidate
 from morphene_core.delivery.changes import changes, changes_text
+from morphene_core.delivery.patches import wording
 from morphene_core.delivery.publish import publish
 from morphene_core.delivery.verify import folder_faults, read_metadata
 from morphene_core.delivery.versions import delivered_versions, delivering, version_folder
-from morphene_core.errors import InputError
+from morphene_core.errors import InputError, MorpheneError
 from morphene_core.files import read_json, sha256, write_json
+from morphene_core.final_model import FinalModel
 from morphene_core.home import Home, InstrumentPaths
+from morphene_core.sources.collect import add_source
 from morphene_core.sources.usage import where_used
 from morphene_core.stages import deliver
 from morphene_core.training import Checkpoint, current_training
@@ -147,11 +151,16 @@ def test_the_terms_say_whom_to_name_and_that_the_tools_are_another_matter(tmp_pa
         assert text in licence
 
 
-def test_what_is_made_for_trying_things_out_is_stamped_everywhere(paths: InstrumentPaths) -> None:
+def make_trial(paths: InstrumentPaths) -> None:
+    """Make of an instrument one that was trained for trying things out."""
     for record in current_training(paths).path.glob("training.json"):
         training = read_json(record)
         training["profile"] |= {"shippable": False, "approval_required": False, "name": "trial"}
         write_json(record, training)
+
+
+def test_what_is_made_for_trying_things_out_is_stamped_everywhere(paths: InstrumentPaths) -> None:
+    make_trial(paths)
     (paths.models / "verdicts.jsonl").unlink()
     paths.rights.unlink()
     metadata = deliver(paths)
@@ -162,6 +171,40 @@ def test_what_is_made_for_trying_things_out_is_stamped_everywhere(paths: Instrum
     decide(paths, "rejected")
     with pytest.raises(InputError, match="Ada rejected"):
         deliver(paths)
+
+
+def test_a_rights_decision_that_does_not_cover_the_instrument_says_so_wherever_it_stands(
+    tmp_path: Path,
+) -> None:
+    paths = make_deliverable(tmp_path / "home", licence="CC0-1.0")
+    relicensed = {"name": "The musical takes", "licence": "CC-BY-4.0", "attribution": "A. Bow"}
+    make_trial(paths)
+    assert deliver(paths)["terms"]["rights"]["not_covered"] == []
+    pages = [paths.final / "LICENCE.md", paths.final / "README.md"]
+    assert not any("does not cover" in page.read_text() for page in pages)
+    add_source(paths, "musical", relicensed)
+    rights = deliver(paths)["terms"]["rights"]
+    assert (rights["who"], rights["not_covered"]) == ("Bo", ["The musical takes (CC-BY-4.0)"])
+    for page in pages:
+        assert "It does not cover The musical takes (CC-BY-4.0)" in page.read_text()
+    assert folder_faults(paths.final) == []
+
+
+def test_a_patch_that_is_not_what_it_must_be_is_not_published(
+    paths: InstrumentPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = publishing.write_patches
+
+    def spoilt(folder: Path, slug: str, model: FinalModel) -> None:
+        write(folder, slug, model)
+        patch = folder / f"{slug}.pd"
+        patch.write_text(patch.read_text().replace(f"{slug}.ts morph", f"{slug}.ts prior"))
+
+    monkeypatch.setattr(publishing, "write_patches", spoilt)
+    with pytest.raises(MorpheneError, match=r"not what it must be: patch: pyroviolin\.pd: .*prior"):
+        deliver(paths)
+    assert delivered_versions(paths) == [] and not paths.final.exists()
+    assert left_over(paths) == []
 
 
 def test_the_same_inputs_give_the_same_zip_byte_for_byte_anywhere(
@@ -232,6 +275,88 @@ def test_a_new_version_says_what_changed_and_the_old_one_stays_as_it_was(
     assert f"step of the checkpoint: {NEXT:,}" not in text.split("Since version 1")[0]
 
 
+def test_whom_to_name_may_change_and_nothing_else_and_the_new_version_says_so(
+    tmp_path: Path, plain: None
+) -> None:
+    attributed = {"licence": "CC-BY-4.0", "origin": "licensed", "attribution": "Jane Doe"}
+    paths = make_deliverable(tmp_path / "home", **attributed)
+    deliver(paths)
+    add_source(paths, "musical", {"name": "The musical takes", "attribution": "John Roe"})
+    deliver(paths)
+    assert "John Roe" in (paths.final / "ATTRIBUTIONS.md").read_text()
+    text = (paths.final / "CHANGES.md").read_text()
+    assert "- source The musical takes: attribution John Roe (was Jane Doe)" in text
+    assert "Nothing but" not in text
+
+
+def reword(monkeypatch: pytest.MonkeyPatch) -> str:
+    from morphene_core.delivery import papers
+
+    monkeypatch.setattr(papers, "_table", lambda _: "No table.")
+    return "LICENCE.md"
+
+
+def redraw(monkeypatch: pytest.MonkeyPatch) -> str:
+    low, high = wording.GAIN_DB
+    monkeypatch.setattr(wording, "GAIN_DB", (low, high - 1))
+    return "pyroviolin.pd"
+
+
+def renumber(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr("morphene_core.delivery.rendering.version", lambda _: "99.0")
+    return "metadata.json"
+
+
+@pytest.mark.parametrize("mend", [reword, redraw, renumber])
+def test_a_mended_morphene_reaches_an_instrument_that_was_delivered_before(
+    paths: InstrumentPaths,
+    plain: None,
+    monkeypatch: pytest.MonkeyPatch,
+    mend: Callable[[pytest.MonkeyPatch], str],
+) -> None:
+    first = deliver(paths)
+    name = mend(monkeypatch)
+    metadata = deliver(paths)
+    assert metadata["delivery"] == {"version": 2, "previous": 1}
+    assert metadata["made_with"] != first["made_with"]
+    old, new = (contents(version_folder(paths, version)) for version in (1, 2))
+    assert old[name] != new[name]
+    text = (paths.final / "CHANGES.md").read_text()
+    assert "Since version 1\n\nNothing but how the files are made." in text
+    assert deliver(paths) == metadata
+
+
+def of_format_1(paths: InstrumentPaths) -> None:
+    """Make of version 1 what a Morphene before `made_with` delivered."""
+    metadata = read_metadata(paths.final)
+    del metadata["made_with"], metadata["terms"]["rights"]["not_covered"]
+    write_json(paths.final / "metadata.json", metadata | {"format": 1})
+    packed = paths.final / "pyroviolin-v1.zip"
+    write_archive(packed, paths.final, [*metadata["files"], "metadata.json"], SLUG)
+
+
+def test_a_delivery_of_the_format_before_is_whole_and_is_delivered_anew_once(
+    paths: InstrumentPaths, plain: None
+) -> None:
+    deliver(paths)
+    of_format_1(paths)
+    assert folder_faults(paths.final) == []
+    assert deliver(paths)["delivery"]["version"] == 2
+    assert "Nothing but how the files are made." in (paths.final / "CHANGES.md").read_text()
+    assert deliver(paths)["delivery"]["version"] == 2
+    assert folder_faults(version_folder(paths, 1)) == []
+
+
+def test_a_version_whose_metadata_make_no_sense_stops_no_delivery(
+    paths: InstrumentPaths, plain: None
+) -> None:
+    deliver(paths)
+    metadata = read_metadata(paths.final) | {"realtime": None, "criteria": [7]}
+    write_json(paths.final / "metadata.json", metadata)
+    assert deliver(paths)["delivery"] == {"version": 2, "previous": 1}
+    assert "Since version 1" not in (paths.final / "CHANGES.md").read_text()
+
+
 def test_changes_name_what_was_added_removed_and_relicensed() -> None:
     def of(*sources: tuple[str, str, str]) -> dict[str, object]:
         keys = ("path", "sha256", "licence")
@@ -272,6 +397,7 @@ def test_a_delivery_that_was_damaged_is_made_anew_as_another_version(
     deliver(paths)
     (version_folder(paths, 1) / "demo.wav").write_bytes(b"")
     assert deliver(paths)["delivery"] == {"version": 2, "previous": 1}
+    assert "Nothing: it is the same" in (paths.final / "CHANGES.md").read_text()
     (version_folder(paths, 2) / "metadata.json").write_text('{"files"')
     assert deliver(paths)["delivery"] == {"version": 3, "previous": 2}
     assert folder_faults(paths.final) == []
@@ -293,7 +419,7 @@ def test_somebodys_folder_in_the_place_of_the_delivery_is_left_alone(
 ) -> None:
     paths.final.mkdir()
     (paths.final / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="move them away"):
+    with pytest.raises(InputError, match=r"move (it|them) away"):
         deliver(paths)
     assert names(paths.final) == {"notes.txt"}
     (paths.final / "notes.txt").unlink()

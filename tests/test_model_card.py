@@ -153,6 +153,28 @@ def test_numbers_are_put_in_plain_words_the_bad_ones_first(metadata: dict[str, A
     assert seen.index(bad) < seen.index("Good: ") < seen.index("Does it play")
 
 
+@pytest.mark.parametrize(
+    ("threshold", "unit", "words"),
+    [
+        (1, "octaves", "at most 1 octave |"),
+        (1.0, "cents", "at most 1 cent |"),
+        (1.2, "octaves", "at most 1.2 octaves |"),
+        (0.5, "octaves", "at most 0.5 octaves |"),
+        (1, "dB", "at most 1 dB |"),
+        (1, "per second", "at most 1 per second |"),
+        (0.01, "share of frames", "at most 1 % of frames |"),
+        (1, "ms", "at most 1 ms |"),
+        (1, "", "at most 1 |"),
+    ],
+)
+def test_one_of_a_unit_is_told_in_the_singular(
+    metadata: dict[str, Any], threshold: float, unit: str, words: str
+) -> None:
+    changed = {"threshold": threshold, "unit": unit, "better": "lower", "provisional": False}
+    metadata["criteria"][0]["numbers"][1].update(changed)
+    assert words in card_text(metadata, {})
+
+
 def test_every_metric_has_its_plain_words() -> None:
     assert set(IN_WORDS) == set(METRICS)
 

@@ -1,6 +1,9 @@
 """`morphene verify`, and what is wrong with a delivery that somebody was given."""
 
+import errno
 import json
+import os
+import resource
 import shutil
 import stat
 import zipfile
@@ -13,7 +16,7 @@ from click.testing import CliRunner, Result
 
 import morphene_core.delivery.publish as publishing
 from morphene_core.audio.wav import SAMPLE_RATE
-from morphene_core.delivery.metadata import SCHEMA, schema_faults
+from morphene_core.delivery.schema import SCHEMA, schema_faults
 from morphene_core.delivery.verify import checksum_faults, folder_faults, opened, read_metadata
 from morphene_core.errors import InputError
 from morphene_core.files import read_json, sha256
@@ -100,7 +103,7 @@ def shipped_unapproved(folder: Path) -> str:
 
 
 def from_the_future(folder: Path) -> str:
-    return changed(folder, "metadata.json", '"format": 1', '"format": 2') and "format 2"
+    return changed(folder, "metadata.json", '"format": 2', '"format": 3') and "format 3"
 
 
 def leads_out(folder: Path) -> str:
@@ -114,6 +117,21 @@ def left_out(folder: Path) -> str:
     del metadata["files"]["LICENCE.md"]
     (folder / "metadata.json").write_text(json.dumps(metadata))
     return "LICENCE.md"
+
+
+def made_with_nothing(folder: Path) -> str:
+    return changed(folder, "metadata.json", '"made_with": {', '"made_by": {') and "made_with"
+
+
+def not_all_cleared(folder: Path) -> str:
+    left = '"not_covered": ["The musical takes (own)"]'
+    return changed(folder, "metadata.json", '"not_covered": []', left) and "not_covered"
+
+
+def beside_a_mac(folder: Path) -> str:
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "code.ts").write_bytes(b"nothing of a Mac's")
+    return "__MACOSX/code.ts"
 
 
 def judged_twice(folder: Path) -> str:
@@ -131,7 +149,7 @@ def changed(folder: Path, name: str, before: str, after: str) -> bool:
 SPOILT = [
     missing, another_model, one_bit, foreign, linked, no_zip, truncated_zip, zip_of_another,
     wrong_numbers, unknown_field, shipped_unapproved, from_the_future, leads_out, left_out,
-    judged_twice,
+    judged_twice, made_with_nothing, not_all_cleared, beside_a_mac,
 ]  # fmt: skip
 
 
@@ -258,6 +276,70 @@ def test_the_zip_holds_the_whole_delivery(delivered: Path) -> None:
     with opened(delivered / ZIP) as folder:
         assert folder_faults(folder, zipped=False) == []
         assert not (folder / ZIP).exists()
+
+
+def packed_on_a_mac(folder: Path, path: Path, top: str) -> Path:
+    """Pack a delivery as the Finder does."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*")):
+            name = f"{top}{file.relative_to(folder).as_posix()}"
+            archive.write(file, name)
+            above, _, last = name.rpartition("/")
+            archive.writestr(f"__MACOSX/{above}/._{last}", b"\0\5\x16\7")
+        for name in {f"{top}.DS_Store", ".DS_Store"}:
+            archive.writestr(name, b"a desktop's")
+    return path
+
+
+@pytest.mark.parametrize("top", ["pyroviolin/", ""])
+def test_a_delivery_that_a_mac_packed_again_is_one(
+    delivered: Path, tmp_path: Path, top: str
+) -> None:
+    with opened(packed_on_a_mac(delivered, tmp_path / "a.zip", top)) as folder:
+        assert folder_faults(folder) == []
+
+
+def test_what_a_mac_keeps_beside_the_files_of_a_folder_is_passed_over(delivered: Path) -> None:
+    for name in ("._demo.wav", "pictures/._demo.png", "._.DS_Store", "Thumbs.db"):
+        (delivered / name).write_bytes(b"a desktop's")
+    assert folder_faults(delivered) == []
+
+
+def test_a_zip_for_which_there_is_no_room_is_not_called_damaged(delivered: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 10, limits[1]))
+    try:
+        with (
+            pytest.raises(InputError, match=r"No space left .*Free disk space.*TMPDIR") as error,
+            opened(delivered / ZIP),
+        ):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(delivered / ZIP) in str(error.value) and "damaged" not in str(error.value)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_every_kind_of_full_disk_is_told_from_a_damaged_zip(
+    delivered: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("morphene_core.delivery.archive.shutil.copyfileobj", full)
+    with pytest.raises(InputError, match="No space left in"), opened(delivered / ZIP):
+        pass
+
+
+def test_where_not_even_a_folder_can_be_made_to_unpack_into_the_remedy_is_said(
+    delivered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", full)
+    with pytest.raises(InputError, match=r"no room to unpack .*TMPDIR"), opened(delivered / ZIP):
+        pass
 
 
 def test_a_damaged_zip_that_somebody_packed_again_is_named(tmp_path: Path, delivered: Path) -> None:

@@ -3,15 +3,28 @@
 import math
 
 _SHARE = "share of "
+_SINGULAR = {
+    "cents": "cent",
+    "octaves": "octave",
+    "samples": "sample",
+    "hours": "hour",
+}
+"""Of the units whose name tells that there are several."""
 
 
 def in_words(value: float | None, unit: str) -> str:
-    """Return a value with its unit, to three digits, such as "23.4 cents" or "1.2 % of frames"."""
+    """Return a value with its unit, to three digits, such as "23.4 cents" or "1.2 % of frames".
+
+    Args:
+        value: what to tell; None and NaN are "not measurable".
+        unit: as the metrics have it, in the plural; empty for a number without one.
+    """
     if value is None or math.isnan(value):
         return "not measurable"
     if unit.startswith(_SHARE):
         return f"{_digits(100 * value)} % of {unit.removeprefix(_SHARE)}"
-    return f"{_digits(value)} {unit}".strip()
+    digits = _digits(value)
+    return f"{digits} {_SINGULAR.get(unit, unit) if digits == '1' else unit}".strip()
 
 
 def _digits(value: float) -> str:

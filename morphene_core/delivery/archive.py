@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from morphene_core.delivery.litter import MAC_FOLDER, is_litter
+
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that the format has
 _MODE = stat.S_IFREG | 0o644
 _UNIX = 3
@@ -50,7 +52,12 @@ def archive_faults(archive: zipfile.ZipFile) -> list[str]:
 
 
 def unpack(archive: zipfile.ZipFile, folder: Path) -> Path:
-    """Unpack a zip in which `archive_faults` found nothing; return the folder with the files."""
+    """Unpack a zip in which `archive_faults` found nothing; return the folder with the files.
+
+    Raises:
+        OSError: the zip cannot be read, or the folder not be written.
+        zipfile.BadZipFile: it is damaged; zlib, lzma and zipfile raise other errors as well.
+    """
     for entry in archive.infolist():
         target = folder / entry.filename
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +66,7 @@ def unpack(archive: zipfile.ZipFile, folder: Path) -> Path:
             continue
         with archive.open(entry) as source, target.open("xb") as file:
             shutil.copyfileobj(source, file, 1 << 20)
-    tops = list(folder.iterdir())
+    tops = [top for top in folder.iterdir() if top.name != MAC_FOLDER and not is_litter(top)]
     return tops[0] if len(tops) == 1 and tops[0].is_dir() else folder
 
 

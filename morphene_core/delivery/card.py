@@ -76,11 +76,12 @@ IN_WORDS = {
 }
 """What it means that a metric holds its threshold, and that it misses it."""
 
-_PICTURES = {
+PICTURES = {
     "musical": "The musical source, and what the model makes of it",
     "nonmusical": "The non-musical source, and what the model makes of it",
     "morph": "The morph, from the musical source to the non-musical one",
 }
+"""The pictures of the audit, by their names, with what they show."""
 
 
 def write_card(folder: Path, metadata: Metadata, pictures: Mapping[str, Path]) -> None:
@@ -97,7 +98,7 @@ def write_card(folder: Path, metadata: Metadata, pictures: Mapping[str, Path]) -
     """
     target = folder / "pictures"
     target.mkdir(exist_ok=True)
-    shown = {name: text for name, text in _PICTURES.items() if name in pictures}
+    shown = {name: text for name, text in PICTURES.items() if name in pictures}
     for name in shown:
         shutil.copyfile(pictures[name], target / f"{name}.png")
     title = f"{metadata['instrument']['name']}: demo.wav"
@@ -127,6 +128,13 @@ def card_text(metadata: Metadata, pictures: Mapping[str, str]) -> str:
         _files(metadata),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def not_covered_text(rights: Metadata) -> str:
+    """Return which sources a rights decision does not cover, a sentence; empty if it covers all."""
+    if not (missing := rights.get("not_covered")):
+        return ""
+    return f"It does not cover {plain(', '.join(missing))}: that has yet to be decided."
 
 
 def plain(text: object) -> str:
@@ -379,11 +387,12 @@ def _terms(metadata: Metadata) -> str:
     terms = metadata["terms"]
     tools = "; ".join(f"{plain(t['name'])}: {plain(t['licence'])}" for t in terms["tools"])
     rights = terms["rights"]
-    decided = (
-        f"{plain(rights['who'])} decided on {rights['at'][:10]}: {plain(rights['decision'])}"
-        if rights
-        else "Nobody has recorded a rights decision for a commercial release."
-    )
+    decided = "Nobody has recorded a rights decision for a commercial release."
+    if rights:
+        decided = f"{plain(rights['who'])} decided on {rights['at'][:10]}:"
+        decided += f" {plain(rights['decision'])}"
+    if rights and (gap := not_covered_text(rights)):
+        decided += f"\n- **{gap}**"
     return "\n\n".join(
         [
             "## Terms in short",

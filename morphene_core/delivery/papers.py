@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from morphene_core.delivery.card import plain
+from morphene_core.delivery.card import not_covered_text, plain
 from morphene_core.delivery.terms import LicensedSource
 from morphene_core.sources.licences import OWN
 
@@ -105,10 +105,12 @@ def _decision(terms: Mapping[str, Any]) -> str:
         return "Nobody has recorded a rights decision. A commercial release needs one."
     document = rights["document"]
     by = f" Document: {plain(document)} (SHA-256 {rights['document_sha256']})." if document else ""
-    return (
+    made = (
         f"{plain(rights['who'])}, for a {rights['release']} release, on {rights['at'][:16]} UTC:"
         f" {plain(rights['decision'])}{by}"
     )
+    gap = not_covered_text(rights)
+    return f"{made}\n\n**{gap}**" if gap else made
 
 
 def _tool(tool: Mapping[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """A delivery, from a candidate to a folder that is there whole or not at all."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,12 +10,14 @@ from morphene_core.audio.excerpt import excerpt
 from morphene_core.audio.wav import SAMPLE_RATE, write_wav
 from morphene_core.delivery.archive import write_archive
 from morphene_core.delivery.candidate import Candidate, complete
-from morphene_core.delivery.card import write_card
+from morphene_core.delivery.card import PICTURES, write_card
 from morphene_core.delivery.changes import changes_text
 from morphene_core.delivery.demo import play_demo
-from morphene_core.delivery.metadata import SCHEMA, describe
+from morphene_core.delivery.facts import same_but_for_timing
+from morphene_core.delivery.metadata import describe
 from morphene_core.delivery.papers import attributions_text, licence_text
 from morphene_core.delivery.patches import write_patches
+from morphene_core.delivery.schema import SCHEMA, schema_faults
 from morphene_core.delivery.verify import files_of, folder_faults, read_metadata
 from morphene_core.delivery.versions import (
     METADATA,
@@ -35,8 +36,6 @@ from morphene_core.progress import Report, silent
 
 _SOURCE_SECONDS = 40.0
 """Held-out audio of each source that the demo may choose from."""
-
-_PICTURES = ("musical", "nonmusical", "morph")
 
 
 def publish(found: Candidate, report: Report = silent) -> dict[str, Any]:
@@ -70,30 +69,14 @@ def publish(found: Candidate, report: Report = silent) -> dict[str, Any]:
     return read_metadata(found.paths.final)
 
 
-def same_but_for_timing(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two deliveries' metadata say the same, however fast the machine was."""
-    return bool(_timeless(one) == _timeless(other))
-
-
-def _timeless(metadata: Mapping[str, Any]) -> Any:
-    """Return what makes a delivery another one: no version, no checksums, no timings."""
-    kept: dict[str, Any] = json.loads(json.dumps(metadata))
-    for name in ("delivery", "files"):
-        kept.pop(name, None)
-    kept["realtime"] = {"verdict": kept.get("realtime", {}).get("verdict")}
-    for criterion in kept.get("criteria", []):
-        if criterion["name"] == "real_time_playback":
-            criterion.update(text="", numbers=[])
-    kept.get("model", {}).get("latency", {}).pop("measured_ms", None)
-    return kept
-
-
 def _is_delivered(found: Candidate, version: int, metadata: Mapping[str, Any]) -> bool:
     """Whether a version is what would be delivered, and whole."""
     folder = version_folder(found.paths, version)
     try:
         there = read_metadata(folder)
     except InputError:
+        return False
+    if schema_faults(there):
         return False
     return same_but_for_timing(there, metadata) and not folder_faults(folder)
 
@@ -141,7 +124,7 @@ def _write_demo(path: Path, model: Path, found: Candidate) -> None:
 
 def _pictures(found: Candidate) -> dict[str, Path]:
     folder = found.folder.audit_path(found.selection.step)
-    pictures = {name: folder / f"{name}.png" for name in _PICTURES}
+    pictures = {name: folder / f"{name}.png" for name in PICTURES}
     return {name: path for name, path in pictures.items() if path.exists()}
 
 
@@ -150,7 +133,9 @@ def _earlier(found: Candidate) -> dict[int, Any]:
     earlier = {}
     for number in delivered_versions(found.paths):
         with suppress(InputError):
-            earlier[number] = read_metadata(version_folder(found.paths, number))
+            metadata = read_metadata(version_folder(found.paths, number))
+            if "format" not in metadata or not schema_faults(metadata):
+                earlier[number] = metadata
     return earlier
 
 

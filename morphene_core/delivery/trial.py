@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from morphene_core.audio.wav import SAMPLE_RATE
-from morphene_core.delivery.metadata import model_of
+from morphene_core.delivery.model import model_of
 from morphene_core.errors import MorpheneError
 
 _SECONDS = 2.0

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from morphene_core.delivery.archive import archive_faults, unpack
-from morphene_core.delivery.metadata import FORMAT, model_of, schema_faults
+from morphene_core.delivery.litter import is_litter
+from morphene_core.delivery.model import model_of
 from morphene_core.delivery.patches import patch_faults
+from morphene_core.delivery.schema import FORMATS, schema_faults
 from morphene_core.delivery.versions import METADATA, archive_name
 from morphene_core.errors import InputError
-from morphene_core.files import sha256
+from morphene_core.files import NO_SPACE, sha256
 
 _LARGEST_METADATA = 32 << 20
 
@@ -31,9 +33,6 @@ _BROKEN_ZIP = (
     OSError,
 )
 """What reading a damaged or foreign zip may raise."""
-
-_LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
-"""What a desktop leaves in a folder that somebody has looked into."""
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
@@ -88,10 +87,10 @@ def folder_faults(folder: Path, zipped: bool = True) -> list[str]:
         InputError: the metadata cannot be read.
     """
     metadata = read_metadata(folder)
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") not in FORMATS:
         return [
             f"{METADATA} has the format {metadata.get('format')!r}, and this Morphene knows"
-            f" {FORMAT}: verify it with the Morphene that made it"
+            f" {' and '.join(map(str, FORMATS))}: verify it with the Morphene that made it"
         ]
     if faults := schema_faults(metadata):
         return [f"{METADATA} breaks its schema at {fault}" for fault in faults]
@@ -124,28 +123,50 @@ def opened(path: Path) -> Iterator[Path]:
     """Give the folder of a delivery; a zip is unpacked for as long as the block takes.
 
     Raises:
-        InputError: there is nothing, no zip that can be unpacked safely, or no delivery in it.
+        InputError: there is nothing, no zip that can be unpacked safely, no space left to unpack
+            it, or no delivery in it.
     """
     if path.is_dir():
         yield path
         return
     if not path.is_file():
         raise InputError(f"{path} does not exist. Name a delivered folder, or its zip.")
-    with tempfile.TemporaryDirectory(prefix="morphene-verify-") as temporary:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                if faults := archive_faults(archive):
-                    raise InputError(f"{path} was not unpacked: {faults[0]}. It is not ours.")
-                folder = unpack(archive, Path(temporary))
-        except _BROKEN_ZIP as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(
-                f"{path} is no zip, or damaged ({reason}). Get another copy."
-            ) from error
+    with _scratch(path) as temporary:
+        folder = _unpacked(path, temporary)
         try:
             yield folder
         except InputError as error:  # of the zip, which a person knows, and not of our folder
             raise InputError(str(error).replace(str(folder), str(path))) from error
+
+
+@contextmanager
+def _scratch(path: Path) -> Iterator[Path]:
+    """Give an empty folder to unpack a zip into, which goes with the block."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="morphene-verify-")
+    except OSError as error:  # a full disk, too: tempfile tries its folders by writing to them
+        raise InputError(
+            f"There is no room to unpack {path} ({error.strerror}). Free disk space, or name a"
+            " folder with room: TMPDIR=FOLDER morphene verify …"
+        ) from error
+    with folder as name:
+        yield Path(name)
+
+
+def _unpacked(path: Path, folder: Path) -> Path:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if faults := archive_faults(archive):
+                raise InputError(f"{path} was not unpacked: {faults[0]}. It is not ours.")
+            return unpack(archive, folder)
+    except _BROKEN_ZIP as error:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            raise InputError(
+                f"No space left in {folder.parent} to unpack {path} ({error.strerror}). Free disk"
+                " space, or name a folder with room: TMPDIR=FOLDER morphene verify …"
+            ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} is no zip, or damaged ({reason}). Get another copy.") from error
 
 
 def _is_within(folder: Path, name: str) -> bool:
@@ -162,7 +183,7 @@ def _is_within(folder: Path, name: str) -> bool:
 def _foreign(folder: Path, metadata: Mapping[str, Any]) -> list[str]:
     known = {*metadata["files"], METADATA, archive_name(metadata)}
     names = (path.relative_to(folder).as_posix() for path in files_of(folder))
-    foreign = [name for name in names if name not in known and Path(name).name not in _LITTER]
+    foreign = [name for name in names if name not in known and not is_litter(Path(name))]
     return [f"{name} does not belong to the delivery" for name in foreign]
 
 

@@ -9,19 +9,26 @@ from morphene_core.files import write_text
 from morphene_core.final_model import FinalModel
 
 
-def write_patches(folder: Path, slug: str, model: FinalModel) -> None:
-    """Write ``{slug}.pd``, ``{slug}.maxpat`` and the checklist for Max, ``CHECKLIST.md``.
+def patch_texts(slug: str, model: FinalModel) -> dict[str, str]:
+    """Return the texts of ``{slug}.pd``, ``{slug}.maxpat`` and the checklist for Max, by file name.
 
-    The same model gives the same bytes.
+    The same model gives the same texts.
 
     Args:
-        folder: of the delivery, where ``{slug}.ts`` and ``demo.wav`` lie beside them.
         slug: of the instrument.
         model: what was exported; it has the method ``morph``.
 
     Raises:
         KeyError: the model has no ``morph``.
     """
-    write_text(folder / f"{slug}.pd", puredata_patch(slug, model))
-    write_text(folder / f"{slug}.maxpat", max_patch(slug, model))
-    write_text(folder / "CHECKLIST.md", checklist(slug, model))
+    return {
+        f"{slug}.pd": puredata_patch(slug, model),
+        f"{slug}.maxpat": max_patch(slug, model),
+        "CHECKLIST.md": checklist(slug, model),
+    }
+
+
+def write_patches(folder: Path, slug: str, model: FinalModel) -> None:
+    """Write `patch_texts` into a delivery, where ``{slug}.ts`` and ``demo.wav`` lie beside them."""
+    for name, text in patch_texts(slug, model).items():
+        write_text(folder / name, text)
