@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from morphene_core.realtime.intact import require_intact
 from morphene_core.realtime.model import LoadedModel
 from morphene_core.trust import known_model
 from morphene_dagster.cli import main
+from tests.recordings import opened, unprivileged
 from tests.toys import toy
 
 
@@ -153,6 +155,55 @@ def test_a_model_of_which_the_end_is_missing_is_refused(
     path.write_bytes(model.read_bytes()[: int(model.stat().st_size * part)])
     with pytest.raises(InputError, match="only a part of one"):
         require_intact(path)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        ("--seconds", "nan"),
+        ("--seconds", "inf"),
+        ("--block", "99999999999999999999"),
+        ("--block", "100000000"),
+        ("--threads", "99999999999999999999"),
+    ],
+)
+def test_odd_numbers_are_refused_in_one_line(home: Home, model: Path, odd: tuple[str, str]) -> None:
+    code, said = run(model, "--yes", *odd)
+    assert code == 1
+    assert said.startswith("Error: ") and len(said.splitlines()) == 1
+
+
+def test_an_output_that_cannot_be_written_is_named_before_anything_is_played(
+    home: Home, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    shutil.copy(model, tmp_path)
+    closed = opened(tmp_path) / "closed"
+    closed.mkdir(0o555)
+    for folder in (tmp_path / "file", tmp_path / "file/below", closed, closed / "below"):
+        with unprivileged(), patch("morphene_core.realtime.prove") as prove:
+            code, said = run(tmp_path / model.name, "--yes", "--output", folder)
+        assert code == 1 and not prove.called
+        assert str(folder) in said and "--output" in said and len(said.splitlines()) == 1
+
+
+def test_what_was_found_is_said_although_it_cannot_be_written_any_more(
+    home: Home, model: Path, tmp_path: Path
+) -> None:
+    full = OSError(28, "No space left on device", "realtime.json")
+    short = ("--seconds", "0.5", "--method", "encode", "--yes", "--output", tmp_path / "out")
+    with patch("morphene_core.files.write_json", side_effect=full):
+        code, said = run(model, *short)
+    assert code == 1 and "No space left" in said
+    assert "memory" in said and "Not judged" in said
+
+
+def test_only_what_is_not_known_how_to_play_is_called_so(
+    home: Home, model: Path, tmp_path: Path
+) -> None:
+    short = ("--seconds", "0.5", "--method", "encode", "--yes", "--output", tmp_path)
+    assert "Not played: prior, of which nothing is known." in run(model, *short)[1]
+    assert json.loads((tmp_path / "realtime.json").read_text())["not_driven"] == ["prior"]
 
 
 def test_a_method_that_is_not_there_and_a_host_that_is_not_installed_are_named(

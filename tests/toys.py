@@ -54,8 +54,10 @@ class Toy(nn.Module):
         if self.fault == "keeps NaN":
             self.tail[:voices] = 0.5 * self.tail[:voices] + y[..., -1:]
             y = y + 0.1 * self.tail[:voices]
-        if self.fault == "keeps memory":
-            self.kept.append(torch.zeros(16384))
+        if self.fault == "keeps memory" or (self.fault == "fills up" and len(self.kept) < 234):
+            self.kept.append(torch.zeros(16384))  # 64 KB
+        if self.fault == "keeps a little memory":
+            self.kept.append(torch.zeros(1024))  # 4 KB
         if self.fault == "keeps a level":
             self.tail[:voices] = torch.maximum(self.tail[:voices], x.abs().amax(-1, keepdim=True))
             y = y * (1 + self.tail[:voices])
@@ -136,8 +138,17 @@ class Toy(nn.Module):
         return 0
 
 
-def toy(folder: Path, fault: str = "", sr: int = 48_000, channels: int = 1) -> Path:
-    """Save a toy, and return its file."""
+def toy(
+    folder: Path,
+    fault: str = "",
+    sr: int = 48_000,
+    channels: int = 1,
+    shape: torch.Tensor | None = None,
+) -> Path:
+    """Save a toy, and return its file; a shape is what it says of its method ``forward``."""
     path = folder / "toy.ts"
-    torch.jit.save(torch.jit.script(Toy(fault, sr, channels).eval()), str(path))
+    made = Toy(fault, sr, channels)
+    if shape is not None:
+        made.forward_params = shape
+    torch.jit.save(torch.jit.script(made.eval()), str(path))
     return path

@@ -39,7 +39,6 @@ from morphene_core.realtime.signals import (
 )
 from morphene_core.realtime.timing import Run
 
-_LEAST_SECONDS = 0.5
 _NOISE_BLOCKS = 8
 
 
@@ -104,7 +103,7 @@ class Course:
             latency,
             memory,
             list(faults),
-            not_driven=[name for name in self.model.methods if name not in self.given],
+            not_driven=[name for name, of in self.model.methods.items() if not playable(of)],
             warnings=warnings_of(self.model, self.block),
             times={run.times.name: run.times_ms for run in runs},
         )
@@ -120,15 +119,11 @@ def prepare(
     report: Report,
 ) -> Course:
     """Load a model and make what it is given to play, see `morphene_core.realtime.prove`."""
-    if seconds < _LEAST_SECONDS or threads < 1 or block < 1:
-        raise InputError(
-            f"A proof takes {_LEAST_SECONDS} seconds or more, a thread or more, and a block."
-        )
     report(f"loading {path.name}")
     model = LoadedModel(path)
     driven = choose_methods(model, methods)
     block, rate = block_size(model, block), model.sample_rate or SAMPLE_RATE
-    musical, nonmusical = sources(audio, rate)
+    musical, nonmusical = sources(audio, rate, least=block)
     given = _material(model, driven, block, rate, musical, nonmusical)
     noisy = _noisy(model, driven, block, rate, given)
     return Course(model, driven, block, rate, seconds, threads, musical, given, noisy, report)
@@ -205,7 +200,7 @@ def warnings_of(model: LoadedModel, block: int) -> list[str]:
     """Return what no verdict depends on, and a user should know."""
     warnings = []
     if model.sample_rate is None:
-        warnings.append(f"The model does not say its rate: {SAMPLE_RATE:,} Hz is taken.")
+        warnings.append(f"The model says no possible rate of its own: {SAMPLE_RATE:,} Hz is taken.")
     elif model.sample_rate != SAMPLE_RATE:
         warnings.append(
             f"It is made for {model.sample_rate:,} Hz: nn~ plays it at any rate, out of tune."

@@ -6,15 +6,16 @@ it in Pure Data: docs/realtime.md.
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from morphene_core.realtime.model import LoadedModel, Value
+from morphene_core.errors import InputError
+from morphene_core.realtime.model import MAX_BLOCK, LoadedModel, Value
 
 Signal = NDArray[np.float32]
 """Shape (channels, frames)."""
@@ -28,8 +29,7 @@ TICK = 64
 """Samples that Max and Pure Data compute at a time."""
 
 
-@dataclass(frozen=True)
-class BlockTime:
+class BlockTime(NamedTuple):
     """What a block took, in seconds: on the clock, and of the processor in the block's thread."""
 
     wall: float
@@ -41,7 +41,8 @@ class Host:
 
     As in nn~, there is no warm-up, a new thread computes each block, denormals are flushed, and a
     block that fails (an exception, the wrong length or type) leaves the output as it was: the block
-    before again, or silence at first.
+    before again, or silence at first. It keeps nothing that grows with the blocks, so that memory
+    that does is the model's.
 
     Args:
         model: fresh from its file; it is played, and has a state from then on.
@@ -50,6 +51,11 @@ class Host:
         attributes: what is set after loading.
         seed: of the noise that the model draws.
         optimized: see `LoadedModel.call`.
+
+    Attributes:
+        took: what the last block took.
+        failed: how many blocks failed.
+        error: why the first of them did, or "".
 
     Raises:
         MorpheneError: an attribute cannot be set.
@@ -68,8 +74,8 @@ class Host:
         self._attributes, self._seed, self._optimized = attributes, seed, optimized
         self._begin(model)
         self._out = np.zeros((self.method.out_channels, block), np.float32)
-        self.times: list[BlockTime] = []
-        self.errors: list[str] = []
+        self.took = BlockTime(0.0, 0.0)
+        self.failed, self.error = 0, ""
 
     def reload(self) -> None:
         """Load the file again, as nn~ does at the message ``reload``."""
@@ -102,8 +108,9 @@ class Host:
         try:
             self._compute(audio)
         except Exception as error:  # whatever a model raises: nn~ prints it and goes on
-            self.errors.append(last_line(error))
-        self.times.append(BlockTime(time.perf_counter() - wall, time.thread_time() - cpu))
+            self.failed += 1
+            self.error = self.error or last_line(error)
+        self.took = BlockTime(time.perf_counter() - wall, time.thread_time() - cpu)
 
     def _compute(self, audio: Signal) -> None:
         of = self.method
@@ -140,7 +147,15 @@ def block_size(model: LoadedModel, wanted: int) -> int:
     """Return the block that nn~ makes of the one that is asked for.
 
     At least the largest ratio of the model, else the next power of two.
+
+    Raises:
+        InputError: it would be larger than `MAX_BLOCK`.
     """
+    if wanted > MAX_BLOCK:
+        raise InputError(
+            f"A block of {wanted:,} samples is no block to play in: give one of {MAX_BLOCK:,} or"
+            " less."
+        )
     return max(model.largest_ratio, 1 << max(wanted - 1, 0).bit_length())
 
 
@@ -161,13 +176,19 @@ def buffer_latency(inputs: int, outputs: int, block: int, threaded: bool) -> int
     return filled - TICK + (block if threaded else 0)
 
 
-def play_blocks(host: Host, frames: Signal, reload_at: int | None = None) -> Signal:
+def play_blocks(
+    host: Host,
+    frames: Signal,
+    reload_at: int | None = None,
+    took: Callable[[BlockTime], None] = lambda _: None,
+) -> Signal:
     """Play a signal through a host; a last incomplete block is left out, as the host would.
 
     Args:
         host: where it is played.
         frames: shape (channels, frames at the method's input ratio).
         reload_at: the block before which the model is loaded again.
+        took: takes the time of each block.
 
     Returns:
         Shape (channels, frames at the method's output ratio).
@@ -181,5 +202,6 @@ def play_blocks(host: Host, frames: Signal, reload_at: int | None = None) -> Sig
             host.reload()
         block = frames[:, index * step : (index + 1) * step]
         audio = host.perform(np.repeat(np.ascontiguousarray(block, np.float32), of.in_ratio, 1))
+        took(host.took)
         heard[:, index * kept : (index + 1) * kept] = audio[:, of.out_ratio - 1 :: of.out_ratio]
     return heard

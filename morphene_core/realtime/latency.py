@@ -47,11 +47,12 @@ def measure(player: Player, method: Method, audio: Mono) -> Response | None:
     """
     rate = player.rate
     apart, width = round(_APART_SECONDS * rate), round(_BURST_SECONDS * rate)
-    background = 0.1 * np.resize(audio, (_BURSTS + 1) * apart // player.block * player.block)
-    played = background.copy()
-    noise = np.random.default_rng(0).uniform(-_BURST, _BURST, width)
     # The second and third begin a third of a block later in theirs, each.
     starts = [apart // 2 + number * (apart + player.block // 3) for number in range(_BURSTS)]
+    blocks = -(-(starts[-1] + apart) // player.block)
+    background = 0.1 * np.resize(audio, blocks * player.block)
+    played = background.copy()
+    noise = np.random.default_rng(0).uniform(-_BURST, _BURST, width)
     for start in starts:
         played[start : start + width] += noise
     renders = [player.play(method, _given(method, of)) for of in (background, played)]

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,12 @@ from morphene_core.final_model import Method
 from morphene_core.realtime.intact import require_intact
 
 Value = float | int | bool | str
+
+MAX_BLOCK = 1 << 15
+"""Samples in a block at most, and so the largest ratio: 0.7 s at 48 kHz. Of larger ones too few fit
+in the 2.5 s of audio after which nothing may be left of a disturbance."""
+
+_RATES = (8_000, 384_000)  # Hz; a model of any other says something wrong of itself
 
 _QUIET = ("temperature", "encoder_noise")
 _TYPES: tuple[type[Value], ...] = (bool, int, float, str)  # by nn~'s numbers; then come tensors
@@ -39,7 +46,7 @@ class LoadedModel:
                 f"{path} is no TorchScript that this torch ({torch.__version__}) reads:"
                 f" {_first_line(error)}"
             ) from error
-        self.methods = {name: _shape(self._module, name) for name in self._method_names()}
+        self.methods = {name: self._shape(name) for name in self._method_names()}
         if not self.methods:
             raise InputError(
                 f"{path} is TorchScript, but nothing that nn~ plays: it has no method with its"
@@ -54,15 +61,19 @@ class LoadedModel:
 
     @property
     def sample_rate(self) -> int | None:
-        """The rate that it was made for, in Hz, or None if it does not say."""
+        """The rate that it was made for, in Hz, or None if it does not say a possible one."""
         rate = getattr(self._module, "sr", getattr(self._module, "sampling_rate", None))
-        return int(rate) if isinstance(rate, int | float) and rate > 0 else None
+        if isinstance(rate, int | float) and _RATES[0] <= rate <= _RATES[1]:
+            return int(rate)
+        return None
 
     @property
     def latency(self) -> int | None:
         """Samples from its input to its output, or None if it does not say."""
         latency = getattr(self._module, "latency", None)
-        return int(latency) if isinstance(latency, int | float) and latency >= 0 else None
+        if isinstance(latency, int | float) and 0 <= latency < math.inf:
+            return int(latency)
+        return None
 
     @property
     def largest_ratio(self) -> int:
@@ -145,12 +156,25 @@ class LoadedModel:
         try:
             listed = [str(name) for name in self._module.get_methods()]
         except Exception:  # nn~ looks at all of them then
-            listed = [name for name in dir(self._module) if hasattr(self._module, f"{name}_params")]
-        return [name for name in listed if hasattr(self._module, f"{name}_params")]
+            listed = dir(self._module)
+        named = [name for name in listed if hasattr(self._module, f"{name}_params")]
+        return [name for name in named if callable(getattr(self._module, name, None))]
 
-
-def _shape(module: Any, name: str) -> Method:
-    return Method(name, *(int(number) for number in getattr(module, f"{name}_params").tolist()))
+    def _shape(self, name: str) -> Method:
+        said = getattr(self._module, f"{name}_params")
+        numbers = said.tolist() if isinstance(said, torch.Tensor) else said
+        try:
+            shape = [int(number) for number in numbers]
+            fits = shape == list(numbers) and len(shape) == 4
+        except (TypeError, ValueError, OverflowError):
+            fits = False
+        if not fits or not all(1 <= number <= MAX_BLOCK for number in shape):
+            raise InputError(
+                f"{self.path}: {name}_params is {str(numbers)[:80]}, and has to be four whole"
+                f" numbers from 1 to {MAX_BLOCK:,}: input channels and ratio, output channels and"
+                " ratio. Export it again."
+            )
+        return Method(name, *shape)
 
 
 def _first_line(error: Exception) -> str:

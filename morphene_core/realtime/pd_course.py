@@ -28,7 +28,13 @@ from morphene_core.realtime.pd import PdFiles, PureData
 from morphene_core.realtime.player import StandIn
 from morphene_core.realtime.report import Finding, RealtimeReport
 from morphene_core.realtime.signals import repeated
-from morphene_core.realtime.timing import SILENT_PEAK, Run, least_disturbed, method_times
+from morphene_core.realtime.timing import (
+    SILENT_PEAK,
+    Run,
+    block_count,
+    least_disturbed,
+    method_times,
+)
 
 
 def run_in_pure_data(course: Course, files: PdFiles) -> RealtimeReport:
@@ -70,17 +76,18 @@ def _player(course: Course, files: PdFiles, quiet: bool) -> PureData:
 
 def _timed(course: Course, files: PdFiles, of: Method) -> Run:
     """Play a method for a while."""
-    frames = round(course.seconds * course.rate / course.block) * course.block // of.in_ratio
+    blocks = block_count(course.seconds, course.rate, course.block)
+    frames = blocks * course.block // of.in_ratio
     given = repeated(course.given[of.name], frames)
     course.report(f"playing {of.name} in Pure Data for {course.seconds:g} s")
     player = _player(course, files, quiet=False)
     heard = player.play(of, given)
-    blocks = player.block_times()
+    times = player.block_times()
     finite = bool(np.isfinite(heard).all())
     level = level_dbfs(heard) if finite else 0.0
-    times = method_times(of.name, blocks, course.deadline_ms / 1e3, level)
+    summary = method_times(of.name, times, course.deadline_ms / 1e3, level)
     wrong = _wrong(player, heard, finite)
-    return Run(times, [1e3 * block.wall for block in blocks], [], wrong)
+    return Run(summary, [1e3 * block.wall for block in times], [], wrong)
 
 
 def _wrong(player: PureData, heard: Signal, finite: bool) -> str:

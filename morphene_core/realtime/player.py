@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from morphene_core.final_model import Method
-from morphene_core.realtime.host import Attributes, Host, Signal, play_blocks
+from morphene_core.realtime.host import Attributes, BlockTime, Host, Signal, play_blocks
 from morphene_core.realtime.model import LoadedModel
 
 
@@ -18,7 +18,7 @@ class Player(Protocol):
         block: samples of audio per block.
         rate: in Hz.
         times_ms: what the blocks that were played last took of the processor; empty if unknown.
-        errors: what the model said in them, one line each.
+        errors: what the host said of blocks that failed; empty if none did.
     """
 
     block: int
@@ -62,9 +62,10 @@ class StandIn:
         """Play a signal, see `Player.play`."""
         copy = self._model.copy()
         host = Host(copy, method.name, self.block, self._attributes, self._seed)
-        heard = play_blocks(host, frames, reload_at)
-        self.times_ms = [1e3 * of.cpu for of in host.times]
-        self.errors = host.errors
+        times: list[BlockTime] = []
+        heard = play_blocks(host, frames, reload_at, times.append)
+        self.times_ms = [1e3 * of.cpu for of in times]
+        self.errors = [host.error] if host.failed else []
         return heard
 
     def play_at_once(self, method: Method, frames: Signal) -> Signal:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 DEFAULT_BLOCK = 2048
 """Samples per block: RAVE's ratio, the shortest block that nn~ plays it in."""
 
+_SECONDS = (0.5, 3600.0)  # of audio per method: some blocks at least, an hour at most
+_MAX_THREADS = 256  # torch starts as many as it is told, and has no limit of its own
+
 
 def play(
     path: Path,
@@ -40,7 +43,8 @@ def play(
         Shape (channels, frames at the method's output ratio), without a last incomplete block.
 
     Raises:
-        InputError: the file is nothing that nn~ plays, or has no such method or channels.
+        InputError: the file is nothing that nn~ plays, or has no such method or channels; or the
+            block is too large.
         MorpheneError: the model fails while it plays, or refuses an attribute.
     """
     from morphene_core.realtime.host import Host, block_size, isolated, play_blocks
@@ -57,8 +61,8 @@ def play(
     with isolated(threads=1):  # the same sums, however many there are
         host = Host(model, method, block_size(model, block), attributes or {}, seed)
         heard = play_blocks(host, signal)
-    if host.errors:
-        raise MorpheneError(f"{path}: {method} fails: {host.errors[0]}")
+    if host.failed:
+        raise MorpheneError(f"{path}: {method} fails: {host.error}")
     return heard
 
 
@@ -78,7 +82,8 @@ def prove(
         path: the .ts.
         methods: which of its methods; None takes all that are known how to play.
         block: samples of audio per block, see `play`.
-        seconds: audio that each method plays against the clock.
+        seconds: audio that each method plays against the clock, 0.5 to 3,600. Memory is judged
+            from 96 blocks on: 4.1 s in blocks of 2,048 at 48 kHz.
         threads: that torch may use. nn~ leaves it at all cores, which one of several instruments
             does not have.
         audio: musical and non-musical source, shape (samples,), 48 kHz; None synthesizes them.
@@ -86,13 +91,15 @@ def prove(
         host: Pure Data with nn~, which then plays the model; None takes the stand-in.
 
     Raises:
-        InputError: the file is nothing that nn~ plays, or has no such method.
+        InputError: the file is nothing that nn~ plays, or has no such method; or the block, the
+            seconds or the threads are not to be had.
         MorpheneError: Pure Data does not play it.
     """
     from morphene_core.realtime.course import prepare  # torch
     from morphene_core.realtime.host import isolated
     from morphene_core.realtime.stand_in_course import run_in_stand_in
 
+    _require_possible(block, seconds, threads)
     with isolated(threads):
         course = prepare(path, methods, block, seconds, threads, audio, report)
         if host is None:
@@ -100,3 +107,16 @@ def prove(
         from morphene_core.realtime.pd_course import run_in_pure_data
 
         return run_in_pure_data(course, host)
+
+
+def _require_possible(block: int, seconds: float, threads: int) -> None:
+    least, most = _SECONDS
+    if not least <= seconds <= most:  # NaN is neither
+        raise InputError(
+            f"A proof of {seconds:g} seconds is not possible: give {least:g} seconds or more, and"
+            f" an hour ({most:g}) at most."
+        )
+    if block < 1:
+        raise InputError(f"A block of {block} samples is none: give 1 or more.")
+    if not 1 <= threads <= _MAX_THREADS:
+        raise InputError(f"torch takes 1 to {_MAX_THREADS} threads, not {threads}.")

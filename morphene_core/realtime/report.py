@@ -84,9 +84,9 @@ class Memory:
 
     Attributes:
         method: its name.
-        mb: allocated memory in MB, at even distances over the run.
-        growth_mb: from the second quarter of the run to the last.
-        growth_mb_per_minute: the same for a minute of audio, 0 where it may be chance.
+        mb: allocated memory in MB, the lowest in each of 24 even stretches of the run.
+        growth_mb: from the run's first quarter to its end.
+        growth_mb_per_minute: what it keeps of every minute of audio, 0 where it is no leak.
     """
 
     method: str
@@ -125,9 +125,9 @@ class RealtimeReport:
         machine: where.
         methods: those that were played.
         latency: from the input to the output.
-        memory: while it played; None where it cannot be seen.
+        memory: while it played; None where it cannot be seen, or the run was too short for it.
         faults: what was tried, whether it holds or not.
-        not_driven: methods that the model has and that were not played.
+        not_driven: methods that the model has and that are not known how to play.
         warnings: what a user should know and no verdict depends on.
         times: block times in ms, by method, for the picture; they are not kept in `to_dict`.
     """

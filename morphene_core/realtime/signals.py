@@ -21,12 +21,13 @@ _TAKES_SECONDS = 25.0  # five takes, of which the first is used
 Encode = Callable[[Signal], Signal]
 
 
-def sources(audio: tuple[Mono, Mono] | None, rate: int) -> tuple[Mono, Mono]:
+def sources(audio: tuple[Mono, Mono] | None, rate: int, least: int = 1) -> tuple[Mono, Mono]:
     """Return a musical and a non-musical source of one length at a model's rate.
 
     Args:
         audio: both, shape (samples,), 48 kHz; None synthesizes five seconds of each.
         rate: in Hz.
+        least: samples that they have at least, repeated if need be: a block.
 
     Raises:
         InputError: there is nothing in them.
@@ -40,7 +41,7 @@ def sources(audio: tuple[Mono, Mono] | None, rate: int) -> tuple[Mono, Mono]:
         raise InputError("There is no audio to play through the model.")
     if rate != SAMPLE_RATE:
         audio = (_resampled(audio[0], rate), _resampled(audio[1], rate))
-    length = max(len(of) for of in audio)
+    length = max(least, *(len(of) for of in audio))
     musical, nonmusical = (np.resize(of, length).astype(np.float32) for of in audio)
     return musical, nonmusical
 

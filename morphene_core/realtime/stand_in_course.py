@@ -1,6 +1,6 @@
 """The course of a real-time proof in the stand-in of nn~."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -11,28 +11,37 @@ from morphene_core.realtime.course import Course, latency_of, outputs, trials_of
 from morphene_core.realtime.faults import find_faults
 from morphene_core.realtime.host import Host
 from morphene_core.realtime.machine import this_machine
-from morphene_core.realtime.memory import LEAK_MB, growth_mb
+from morphene_core.realtime.memory import LEAST_BLOCKS, growth_mb, leak_kb
 from morphene_core.realtime.model import LoadedModel
 from morphene_core.realtime.report import Finding, Memory, RealtimeReport
 from morphene_core.realtime.timing import Run, least_disturbed, timed_run
+
+Play = Callable[[Method, float], Run]
+"""Plays a method of a fresh model for so many seconds of audio."""
+
+_LONGER = 2  # times as long is played again what seems to leak
+_PACE = 0.5  # of a leak, when it is played again, that is left at least
 
 
 def run_in_stand_in(course: Course) -> RealtimeReport:
     """Prove a model in the stand-in of nn~."""
     machine = this_machine(course.threads, torch.__version__, "stand-in of nn~ 1.6")
 
-    def timed(of: Method) -> Run:
+    def play(of: Method, seconds: float) -> Run:
         model = LoadedModel(course.model.path)
         host = Host(model, of.name, course.block, {}, optimized=True)
-        return timed_run(host, course.given[of.name], course.seconds, course.rate, course.report)
+        return timed_run(host, course.given[of.name], seconds, course.rate, course.report)
 
-    runs = [least_disturbed(partial(timed, of), course.deadline_ms) for of in course.driven]
-    player, memory = course.stand_in(), _memory(runs, course.seconds)
+    runs = [
+        least_disturbed(partial(play, of, course.seconds), course.deadline_ms)
+        for of in course.driven
+    ]
+    player, memory = course.stand_in(), _memory(course, runs, play)
     faults = [
         outputs(runs),
         *find_faults(trials_of(course, player), player.play_at_once, course.report),
         _attributes(course.model.copy()),
-        _leak(memory),
+        _leak(memory, runs[0].times.blocks, course),
     ]
     return course.conclude(machine, runs, faults, latency_of(course, player), memory)
 
@@ -50,16 +59,37 @@ def _attributes(model: LoadedModel) -> Finding:
     return Finding("attributes", not wrong, " ".join(wrong) or fine)
 
 
-def _memory(runs: Sequence[Run], seconds: float) -> Memory:
-    worst = max(runs, key=lambda run: growth_mb(run.memory_mb))
-    growth = growth_mb(worst.memory_mb)
-    # From the middle of the second quarter to the middle of the last: half of the run.
-    per_minute = growth / (seconds / 2) * 60 if growth > LEAK_MB else 0.0
-    return Memory(worst.times.name, worst.memory_mb, round(growth, 3), round(per_minute, 2))
+def _memory(course: Course, runs: Sequence[Run], play: Play) -> Memory | None:
+    """Return the memory of the method that keeps most, None if the runs are too short to tell.
+
+    A leak is one that is found again in a fresh model, played longer, and goes on at half its pace
+    at least: what happened to the heap by chance does not.
+    """
+    found = []
+    for of, run in zip(course.driven, runs, strict=True):
+        if not run.lowest_mb:
+            return None
+        kept = leak_kb(run.lowest_mb, run.times.blocks)
+        if kept:
+            longer = play(of, _LONGER * course.seconds)
+            again = leak_kb(longer.lowest_mb, longer.times.blocks)
+            run, kept = (longer, again) if again >= _PACE * kept else (run, 0.0)
+        per_minute = kept / 1024 * 60 * course.rate / course.block
+        growth = round(growth_mb(run.lowest_mb), 3)
+        found.append(Memory(of.name, run.lowest_mb, growth, round(per_minute, 2)))
+    return max(found, key=lambda memory: (memory.growth_mb_per_minute, memory.growth_mb))
 
 
-def _leak(memory: Memory) -> Finding:
-    if memory.growth_mb > LEAK_MB:
+def _leak(memory: Memory | None, blocks: int, course: Course) -> Finding:
+    if memory is None:
+        seconds = LEAST_BLOCKS * course.block / course.rate
+        return Finding(
+            "memory",
+            True,
+            f"Not judged: {blocks} blocks are too few to tell. It takes {LEAST_BLOCKS},"
+            f" {seconds:.1f} seconds.",
+        )
+    if memory.growth_mb_per_minute:
         text = f"{memory.method} keeps {memory.growth_mb_per_minute:.1f} MB more every minute."
         return Finding("memory", False, text)
     return Finding("memory", True, "It takes no more memory the longer it plays.")

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from morphene_core.progress import Progress, Report
 from morphene_core.realtime.host import BlockTime, Host, Signal
-from morphene_core.realtime.memory import allocated_mb
+from morphene_core.realtime.memory import allocated_mb, lows
 from morphene_core.realtime.report import FIRST_BLOCKS, LIMIT, MethodTimes
 
 RUNS = 3
@@ -17,8 +18,6 @@ RUNS = 3
 
 SILENT_PEAK = 1e-5
 """Peak of an output that nobody hears: -100 dBFS."""
-
-_MEMORY_SAMPLES = 24
 
 
 @dataclass(frozen=True)
@@ -28,13 +27,13 @@ class Run:
     Attributes:
         times: of its blocks.
         times_ms: of each block, on the clock, in ms.
-        memory_mb: allocated memory over the run.
+        lowest_mb: memory over the run, see `morphene_core.realtime.memory.lows`.
         wrong: what was wrong with what came out, or "".
     """
 
     times: MethodTimes
     times_ms: list[float]
-    memory_mb: list[float]
+    lowest_mb: list[float]
     wrong: str
 
 
@@ -60,18 +59,21 @@ def held_up(times: MethodTimes, deadline_ms: float, limit: float = LIMIT) -> boo
 
 
 def method_times(
-    name: str, times: Sequence[BlockTime], deadline: float, level_dbfs: float
+    name: str,
+    times: Sequence[BlockTime] | NDArray[np.float64],
+    deadline: float,
+    level_dbfs: float,
 ) -> MethodTimes:
     """Summarize the times of blocks.
 
     Args:
         name: of the method.
-        times: in seconds, the first blocks included.
+        times: of every block, the first ones included: shape (blocks, 2), in seconds as in
+            `BlockTime`.
         deadline: in seconds.
         level_dbfs: RMS level of what came out.
     """
-    wall = 1e3 * np.array([of.wall for of in times])
-    cpu = 1e3 * np.array([of.cpu for of in times])
+    wall, cpu = 1e3 * np.asarray(times).T
     later = wall[FIRST_BLOCKS:]
     p50, p95, p99 = (round(float(value), 3) for value in np.percentile(later, (50, 95, 99)))
     return MethodTimes(
@@ -99,27 +101,33 @@ def timed_run(host: Host, frames: Signal, seconds: float, rate: int, report: Rep
         rate: in Hz.
         report: takes progress.
     """
-    count = max(round(seconds * rate / host.block), 2 * FIRST_BLOCKS)
+    count = block_count(seconds, rate, host.block)
     progress = Progress(f"playing {host.method.name}", seconds, report, "s")
     power, peak, finite = 0.0, 0.0, True
-    memory: list[float] = []
+    # Made before, so that what grows meanwhile is the model's.
+    times, memory_mb = np.zeros((count, 2)), np.zeros(count)
     with _no_collection():
         for index, block in zip(range(count), _blocks(frames, host), strict=False):
             heard = host.perform(block)
             power += float(np.mean(np.square(heard, dtype=np.float64)))
             peak = max(peak, float(np.abs(heard).max()))
             finite = finite and bool(np.isfinite(heard).all())
-            if index % max(count // _MEMORY_SAMPLES, 1) == 0:
-                memory.append(round(allocated_mb(), 3))
+            times[index], memory_mb[index] = host.took, allocated_mb()
             progress.advance((index + 1) * host.block / rate)
     level = 10 * float(np.log10(power / count + 1e-20)) if finite else 0.0
-    times = method_times(host.method.name, host.times, host.block / rate, level)
-    return Run(times, [1e3 * of.wall for of in host.times], memory, _wrong(host, peak, finite))
+    summary = method_times(host.method.name, times, host.block / rate, level)
+    wall_ms: list[float] = (1e3 * times[:, 0]).tolist()
+    return Run(summary, wall_ms, lows(memory_mb), _wrong(host, count, peak, finite))
 
 
-def _wrong(host: Host, peak: float, finite: bool) -> str:
-    if host.errors:
-        return f"fails in {len(host.errors)} of {len(host.times)} blocks ({host.errors[0]})"
+def block_count(seconds: float, rate: int, block: int) -> int:
+    """Return of how many blocks a run is that plays so many seconds: a few at least."""
+    return max(round(seconds * rate / block), 2 * FIRST_BLOCKS)
+
+
+def _wrong(host: Host, count: int, peak: float, finite: bool) -> str:
+    if host.failed:
+        return f"fails in {host.failed} of {count} blocks ({host.error})"
     if not finite:
         return "gives numbers that are not finite"
     return "gives silence" if peak < SILENT_PEAK else ""

@@ -66,18 +66,37 @@ def realtime(
             from morphene_core.realtime.pd import find_pd
 
             files = find_pd(pd, nn)
+        if output:
+            _require_writable(output)
         with progress() as report:
             found = prove(model, methods or None, block, seconds, threads, None, report, files)
-        if output:
-            _write(found, output)
         if as_json:
             print_json(found.to_dict())
         else:
             _say(found, model)
-            if output:
+        if output:  # last: what was found is on the screen, whatever becomes of the files
+            _write(found, output)
+            if not as_json:
                 click.echo(f"{output / 'realtime.json'} and .png")
         if not found.passed:
             sys.exit(1)
+
+
+def _require_writable(folder: Path) -> None:
+    """Make a folder, and a file in it, before minutes are spent on what is to lie there."""
+    import tempfile
+
+    from morphene_core.errors import InputError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{folder} is no folder that a report can be written to: {error.strerror}. Name"
+            " another with --output."
+        ) from error
 
 
 def _write(found: "RealtimeReport", folder: Path) -> None:
