@@ -1,6 +1,7 @@
 """The exported model of a training's selected checkpoint, and its record."""
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -106,7 +107,7 @@ class FinalModel:
     realtime: dict[str, Any]
     run: str = ""
 
-    @property
+    @cached_property
     def proof(self) -> RealtimeReport:
         """The real-time proof.
 

@@ -111,6 +111,7 @@ class ScriptedModel:
     def __init__(self, path: Path) -> None:
         quiet_libraries()
         self._model = LoadedModel(path)
+        self._rewind = self._model.rewinder()
         methods, rate = self._model.methods, self._model.sample_rate
         if not {"encode", "decode"} <= methods.keys() or rate is None:
             raise InputError(
@@ -137,7 +138,8 @@ class ScriptedModel:
 
     def _call(self, method: str, x: torch.Tensor) -> torch.Tensor:
         torch.manual_seed(_SEED)
-        return self._model.copy().call(method, x)  # a model that was called has a past
+        self._rewind()  # a model that was called has a past
+        return self._model.call(method, x)
 
 
 def _decoded(

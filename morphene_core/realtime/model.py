@@ -3,7 +3,7 @@
 import copy
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,19 @@ class LoadedModel:
         other = copy.copy(self)
         other._module = copy.deepcopy(self._module)
         return other
+
+    def rewinder(self) -> Callable[[], None]:
+        """Return what sets its buffers back to what they are now.
+
+        That is all that a RAVE remembers, and costs next to nothing; a copy has the weights, too.
+        """
+        kept = {name: buffer.clone() for name, buffer in self._module.named_buffers()}
+
+        def rewind() -> None:
+            for name, buffer in self._module.named_buffers():
+                buffer.copy_(kept[name])
+
+        return rewind
 
     @property
     def sample_rate(self) -> int | None:

@@ -22,18 +22,18 @@ from morphene_core.realtime.faults import (
     find_faults,
     relative_difference,
 )
-from morphene_core.realtime.host import SINGLE_BUFFER, Signal
+from morphene_core.realtime.host import SINGLE_BUFFER
 from morphene_core.realtime.machine import this_machine
 from morphene_core.realtime.pd import PdFiles, PureData
 from morphene_core.realtime.player import StandIn
 from morphene_core.realtime.report import Finding, RealtimeReport
 from morphene_core.realtime.signals import repeated
 from morphene_core.realtime.timing import (
-    SILENT_PEAK,
     Run,
     block_count,
     least_disturbed,
     method_times,
+    wrong_with,
 )
 
 
@@ -86,16 +86,9 @@ def _timed(course: Course, files: PdFiles, of: Method) -> Run:
     finite = bool(np.isfinite(heard).all())
     level = level_dbfs(heard) if finite else 0.0
     summary = method_times(of.name, times, course.deadline_ms / 1e3, level)
-    wrong = _wrong(player, heard, finite)
+    failure = f"fails in Pure Data ({player.errors[0]})" if player.errors else ""
+    wrong = failure or wrong_with(float(np.abs(heard).max(initial=0.0)), finite)
     return Run(summary, [1e3 * block.wall for block in times], [], wrong)
-
-
-def _wrong(player: PureData, heard: Signal, finite: bool) -> str:
-    if player.errors:
-        return f"fails in Pure Data ({player.errors[0]})"
-    if not finite:
-        return "gives numbers that are not finite"
-    return "gives silence" if np.abs(heard).max(initial=0.0) < SILENT_PEAK else ""
 
 
 def _as_the_stand_in(trials: Sequence[Trial], stand_in: StandIn) -> Finding:

@@ -16,8 +16,7 @@ from morphene_core.realtime.report import FIRST_BLOCKS, LIMIT, MethodTimes
 RUNS = 3
 """How often a method is played at most, until nothing else holds it up."""
 
-SILENT_PEAK = 1e-5
-"""Peak of an output that nobody hears: -100 dBFS."""
+_SILENT_PEAK = 1e-5  # of an output that nobody hears: -100 dBFS
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,8 @@ def timed_run(host: Host, frames: Signal, seconds: float, rate: int, report: Rep
     level = 10 * float(np.log10(power / count + 1e-20)) if finite else 0.0
     summary = method_times(host.method.name, times, host.block / rate, level)
     wall_ms: list[float] = (1e3 * times[:, 0]).tolist()
-    return Run(summary, wall_ms, lows(memory_mb), _wrong(host, count, peak, finite))
+    failure = f"fails in {host.failed} of {count} blocks ({host.error})" if host.failed else ""
+    return Run(summary, wall_ms, lows(memory_mb), failure or wrong_with(peak, finite))
 
 
 def block_count(seconds: float, rate: int, block: int) -> int:
@@ -125,12 +125,11 @@ def block_count(seconds: float, rate: int, block: int) -> int:
     return max(round(seconds * rate / block), 2 * FIRST_BLOCKS)
 
 
-def _wrong(host: Host, count: int, peak: float, finite: bool) -> str:
-    if host.failed:
-        return f"fails in {host.failed} of {count} blocks ({host.error})"
+def wrong_with(peak: float, finite: bool) -> str:
+    """Return what is wrong with an output by its peak, and by whether it is finite; or ""."""
     if not finite:
         return "gives numbers that are not finite"
-    return "gives silence" if peak < SILENT_PEAK else ""
+    return "gives silence" if peak < _SILENT_PEAK else ""
 
 
 def _blocks(frames: Signal, host: Host) -> Iterator[Signal]:
