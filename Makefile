@@ -5,18 +5,20 @@ SHELL := /bin/bash
 
 PYTHON ?= python3.11
 WORKERS ?= 2
+ROUNDS ?= 10
 VENV := .venv
 READY := $(VENV)/.ready
 NN_VENV := .venv-nn
 MORPHENE := $(VENV)/bin/morphene
 
-.PHONY: help env demo up test test-long test-gpu test-nn-runtime
+.PHONY: help env demo up test test-properties test-long test-gpu test-nn-runtime
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo [SOURCES=folder]  train Pyroviolin small, end to end, on this CPU"
 	@echo "make up                     open the Dagster UI on 127.0.0.1:3000"
 	@echo "make test [WORKERS=2]       lint, types, and the whole test suite, two tests at a time"
+	@echo "make test-properties [ROUNDS=10]  the property tests, with other examples in each round"
 	@echo "make test-long              a hundred kills of a training"
 	@echo "make test-gpu               what can only be tested on a machine with a GPU"
 	@echo "make test-nn-runtime        plays an export in the torch of nn~ (2.5.1, several GB)"
@@ -49,6 +51,11 @@ test: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest -n $(WORKERS)
+
+# `make test` draws the same examples at every run; here chance looks for what they have missed.
+test-properties: $(READY)
+	for round in $$(seq $(ROUNDS)); do \
+	  $(VENV)/bin/pytest -q -n $(WORKERS) -m hypothesis --hypothesis-profile=search; done
 
 # What takes too long for every day: a hundred kills.
 test-long: $(READY)

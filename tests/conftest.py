@@ -73,10 +73,12 @@ def tiny(**values: object) -> str:
     return text
 
 
-# How long an example takes says nothing where two workers share the processors.
-hypothesis.settings.register_profile(
-    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
+# How long an example takes says nothing where two workers share the processors. The examples of
+# "tests" are the same at every run, so that what a commit was judged by does not depend on chance;
+# `make test-properties` draws others.
+UNTIMED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("tests", derandomize=True, **UNTIMED)
+hypothesis.settings.register_profile("search", derandomize=False, print_blob=True, **UNTIMED)
 hypothesis.settings.load_profile("tests")
 
 

@@ -13,6 +13,8 @@ from morphene_core.delivery.candidate import candidate
 from morphene_core.delivery.changes import changes, changes_text
 from morphene_core.delivery.facts import facts_of, same_but_for_timing
 from morphene_core.delivery.metadata import describe
+from morphene_core.delivery.schema import SCHEMA, schema_faults
+from morphene_core.files import read_json
 from tests.deliverable import make_deliverable
 
 HOW_MADE = "Nothing but how the files are made."
@@ -21,10 +23,13 @@ THE_SAME = "Nothing: it is the same, delivered anew."
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return the metadata of a delivery."""
+    """Return the metadata of a delivery, with made-up checksums of its files."""
     attributed = {"licence": "CC-BY-4.0", "origin": "licensed", "attribution": "Jane Doe"}
     paths = make_deliverable(tmp_path_factory.mktemp("deliverable"), **attributed)
     metadata: dict[str, Any] = json.loads(json.dumps(describe(candidate(paths), 1, None)))
+    names = read_json(SCHEMA)["properties"]["files"]["required"]
+    metadata |= {"files": {name: {"sha256": "0" * 64, "bytes": 1} for name in names}}
+    assert schema_faults(metadata) == []
     return metadata
 
 
@@ -153,14 +158,17 @@ def another(value: Any, word: str) -> Any:
 
 @st.composite
 def changed(draw: st.DrawFn, metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return metadata with some of their values changed."""
+    """Return metadata with some of their values changed, as far as the schema lets them."""
     after = deepcopy(metadata)
     for _ in range(draw(st.integers(0, 3))):
         # Of another format nothing is known but what both say: see the test above.
         places = [place for place in places_in(after) if place != ("format",)]
         *above, last = draw(st.sampled_from(places))
         whole = at(after, *above)
-        whole[last] = another(whole[last], draw(st.text("abc", min_size=1, max_size=3)))
+        before = whole[last]
+        whole[last] = another(before, draw(st.text("abc", min_size=1, max_size=3)))
+        if schema_faults(after):
+            whole[last] = before
     return after
 
 
