@@ -145,10 +145,7 @@ def _scratch(path: Path) -> Iterator[Path]:
     try:
         folder = tempfile.TemporaryDirectory(prefix="morphene-verify-")
     except OSError as error:  # a full disk, too: tempfile tries its folders by writing to them
-        raise InputError(
-            f"There is no room to unpack {path} ({error.strerror}). Free disk space, or name a"
-            " folder with room: TMPDIR=FOLDER morphene verify …"
-        ) from error
+        raise _no_room(path, str(error.strerror)) from error
     with folder as name:
         yield Path(name)
 
@@ -161,12 +158,16 @@ def _unpacked(path: Path, folder: Path) -> Path:
             return unpack(archive, folder)
     except _BROKEN_ZIP as error:
         if isinstance(error, OSError) and error.errno in NO_SPACE:
-            raise InputError(
-                f"No space left in {folder.parent} to unpack {path} ({error.strerror}). Free disk"
-                " space, or name a folder with room: TMPDIR=FOLDER morphene verify …"
-            ) from error
+            raise _no_room(path, f"{error.strerror}: {folder.parent}") from error
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} is no zip, or damaged ({reason}). Get another copy.") from error
+
+
+def _no_room(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"There is no room to unpack {path} ({reason}). Free disk space, or name a folder with"
+        " room: TMPDIR=FOLDER morphene verify …"
+    )
 
 
 def _is_within(folder: Path, name: str) -> bool:
