@@ -5,6 +5,7 @@ be installed where it runs), takes the stage and the instrument from there, and 
 and the result back. Its memory goes when it goes, and gin's and cached_conv's global state with it.
 """
 
+import errno
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Any
 from dagster_pipes import PipesContext, open_dagster_pipes
 
 from morphene_core import stages
-from morphene_core.errors import InputError, MorpheneError
+from morphene_core.errors import InputError, MorpheneError, refusal
+from morphene_core.files import NO_SPACE
 from morphene_core.home import Home, InstrumentPaths
 from morphene_core.processes import start_as_child
 from morphene_core.profiles import Profile
 from morphene_core.progress import Report
 from morphene_core.training.attempt import Attempt
+
+_LASTING = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, *NO_SPACE)
 
 Stage = Callable[[InstrumentPaths, Profile, PipesContext], Any]
 
@@ -60,7 +64,10 @@ STAGES: dict[str, Stage] = {
 
 
 def run_stage(pipes: PipesContext) -> dict[str, Any]:
-    """Run the stage that the parent asked for; return its result, or the error's text."""
+    """Run the stage that the parent asked for; return its result, or the error's text.
+
+    Trying again changes nothing where the input is at fault, or a disk that is full or protected.
+    """
     extras = pipes.extras
     paths = Home(Path(extras["home"])).instrument(extras["instrument"])
     profile = Profile.model_validate_json(extras["profile"])
@@ -69,6 +76,11 @@ def run_stage(pipes: PipesContext) -> dict[str, Any]:
     except MorpheneError as error:
         # A message for a person, not a traceback; Dagster turns it into the step's failure.
         return {"error": str(error), "retry": not isinstance(error, InputError)}
+    except OSError as error:
+        return {
+            "error": f"{refusal(error)}. Mend that, then start again.",
+            "retry": error.errno not in _LASTING,
+        }
 
 
 def main() -> None:

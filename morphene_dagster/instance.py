@@ -1,8 +1,11 @@
 """The Dagster instance of a project folder, which nobody has to set up by hand."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import dagster as dg
+from sqlalchemy.exc import OperationalError
 
 from morphene_core.errors import InputError
 from morphene_core.files import write_text
@@ -62,6 +65,24 @@ def instance_environment(home: Home) -> dict[str, str]:
             " belongs to, or give this one the right."
         )
     return os.environ | {"MORPHENE_HOME": str(home.path), "DAGSTER_HOME": str(home.dagster)}
+
+
+@contextmanager
+def open_instance(home: Home) -> Iterator[dg.DagsterInstance]:
+    """Open the Dagster instance of a project folder, and name the folder to this process.
+
+    Raises:
+        InputError: this user may not write there, or its records cannot be (a full disk).
+    """
+    os.environ["DAGSTER_HOME"] = instance_environment(home)["DAGSTER_HOME"]
+    try:
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    except OperationalError as error:
+        raise InputError(
+            f"Dagster's records in {home.dagster} cannot be read or written ({error.orig}). Free"
+            " disk space if the disk is full, then try again."
+        ) from error
 
 
 def gpu_slots(home: Home) -> int:

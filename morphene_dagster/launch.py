@@ -1,6 +1,5 @@
 """The stages of an instrument, run through the queue and followed in the terminal."""
 
-import os
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from morphene_core.home import Home, InstrumentPaths
 from morphene_core.progress import clock
 from morphene_core.stages import approval_of
 from morphene_dagster import assets
-from morphene_dagster.instance import instance_environment, set_pool_limits
+from morphene_dagster.instance import open_instance, set_pool_limits
 from morphene_dagster.jobs import STAGES
 from morphene_dagster.services import services
 from morphene_dagster.submit import submit
@@ -80,11 +79,10 @@ def launch(
         stages: names of the jobs, in their order.
         ops: configuration of their assets, by the assets' names.
     """
-    os.environ["DAGSTER_HOME"] = instance_environment(home)["DAGSTER_HOME"]
     config: dict[str, object] = {"ops": ops} if ops else {}
     if profile:
         config["resources"] = {"project": {"config": {"profile": profile}}}
-    with dg.DagsterInstance.get() as instance, services(home, console.print):
+    with open_instance(home) as instance, services(home, console.print):
         set_pool_limits(instance, home)
         count = sum(
             group in stages for asset in assets.ALL for group in asset.group_names_by_key.values()

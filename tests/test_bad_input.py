@@ -161,6 +161,18 @@ def test_a_mistake_in_the_sources_is_named_once_before_anything_is_trained(
     assert not paths.models.exists()
 
 
+def test_what_the_system_refuses_to_write_is_named_once_and_not_tried_again(
+    tiny_home: Home, prepare: Prepare
+) -> None:
+    place = tiny_home.instrument("pyroviolin").preprocessed_db.parent
+    shutil.rmtree(place, ignore_errors=True)
+    place.write_text("in the way")
+    errors, events = prepare(tiny_home)
+    assert errors == [f"{place}: File exists. Mend that, then start again."]
+    kinds = [event.event_type for event in events]
+    assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in kinds
+
+
 def test_the_command_ends_with_the_mistake_and_no_traceback(tiny_home: Home, morphene: Run) -> None:
     named = no_derivatives(tiny_home.instrument("pyroviolin"))
     done = morphene("run", "pyroviolin", "--json", home=tiny_home.path)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -20,7 +21,12 @@ from morphene_core.home import Home
 from morphene_core.instruments import get_poc_instrument
 from morphene_core.training import TrainingRecord, current_training
 from morphene_core.training.live import is_running
-from morphene_dagster.instance import GPU_POOL, instance_environment, set_pool_limits
+from morphene_dagster.instance import (
+    GPU_POOL,
+    instance_environment,
+    open_instance,
+    set_pool_limits,
+)
 from morphene_dagster.services import running, services
 from morphene_dagster.submit import submit
 from tests.conftest import free_port, tiny
@@ -55,6 +61,18 @@ def test_a_project_folder_of_somebody_else_is_named_and_not_used(tmp_path: Path)
     home.dagster.chmod(0o555)
     with unprivileged(), pytest.raises(InputError, match="dagster cannot be written to"):
         instance_environment(home)
+
+
+def test_a_disk_too_full_for_dagsters_records_is_named_with_the_remedy(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    instance_environment(home)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 10, limits[1]))
+    try:
+        with pytest.raises(InputError, match=r"records in .* Free disk space"), open_instance(home):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_pools_have_a_slot_for_each_training_that_is_set_and_a_pause_outlives_a_start(

@@ -1,6 +1,5 @@
 """What the commands share."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON o
 @contextmanager
 def user_errors() -> Iterator[None]:
     """Show an error that is meant for the user as such, without a traceback."""
-    from morphene_core.errors import MorpheneError
+    from morphene_core.errors import MorpheneError, refusal
 
     try:
         yield
@@ -30,8 +29,7 @@ def user_errors() -> Iterator[None]:
     except BrokenPipeError:  # `| head` has seen enough, which click knows
         raise
     except OSError as error:  # a full disk, a folder that may not be written to
-        where = f"{plain(os.fspath(error.filename))}: " if error.filename else ""
-        raise click.ClickException(f"{where}{error.strerror}. Mend that, then again.") from error
+        raise click.ClickException(f"{plain(refusal(error))}. Mend that, then again.") from error
     except KeyboardInterrupt:
         raise click.Abort from None
 

@@ -122,13 +122,11 @@ def up(port: int) -> None:
     when it is started again.
     """
     with user_errors():
-        import dagster as dg
-
         from morphene_core.errors import InputError
         from morphene_core.home import Home
         from morphene_core.instruments import ALL_INSTRUMENTS  # or Dagster would trip over it
         from morphene_core.settings import read_settings
-        from morphene_dagster.instance import gpu_slots, instance_environment, set_pool_limits
+        from morphene_dagster.instance import gpu_slots, open_instance, set_pool_limits
         from morphene_dagster.services import log_path, running, start
 
         home = Home.resolve()
@@ -149,8 +147,7 @@ def up(port: int) -> None:
         )
         own = bool(os.environ.get("MORPHENE_HOME"))
         home.create("production" if own else "demo")
-        os.environ["DAGSTER_HOME"] = instance_environment(home)["DAGSTER_HOME"]
-        with dg.DagsterInstance.get() as instance:
+        with open_instance(home) as instance:
             set_pool_limits(instance, home)
         whose = "yours" if own else "the demo's; set MORPHENE_HOME for yours"
         click.echo(f"Project folder: {home.path} ({whose})")

@@ -263,15 +263,10 @@ def trainings(instrument: str, as_json: bool) -> None:
 @contextmanager
 def opened() -> Iterator[tuple["Home", "dg.DagsterInstance"]]:
     """Open the project folder and its Dagster instance."""
-    import os
-
-    import dagster as dg
-
-    from morphene_dagster.instance import instance_environment
+    from morphene_dagster.instance import open_instance
 
     home = open_home()
-    os.environ["DAGSTER_HOME"] = instance_environment(home)["DAGSTER_HOME"]
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(home) as instance:
         yield home, instance
 
 
