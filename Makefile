@@ -19,7 +19,7 @@ help:
 	@echo "make up                     open the Dagster UI on 127.0.0.1:3000"
 	@echo "make test [WORKERS=2]       lint, types, and the whole test suite, two tests at a time"
 	@echo "make test-properties [ROUNDS=10]  the property tests, with other examples in each round"
-	@echo "make test-long              a hundred kills of a training"
+	@echo "make test-long              a hundred kills of a training; a full-size export and its proof"
 	@echo "make test-gpu               what can only be tested on a machine with a GPU"
 	@echo "make test-nn-runtime        plays an export in the torch of nn~ (2.5.1, several GB)"
 
@@ -57,7 +57,7 @@ test-properties: $(READY)
 	for round in $$(seq $(ROUNDS)); do \
 	  $(VENV)/bin/pytest -q -n $(WORKERS) -m hypothesis --hypothesis-profile=search; done
 
-# What takes too long for every day: a hundred kills.
+# What takes too long for every day: a hundred kills, and a model at full size.
 test-long: $(READY)
 	$(VENV)/bin/pytest -s tests/long
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from morphene_core.home import InstrumentPaths
 from morphene_core.profiles import Profile
-from morphene_core.verdicts import Verdict, verdict_on
+from morphene_core.verdicts import Verdict, doubtful_line, verdict_on, verdicts_path
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class Approval:
 
     Attributes:
         state: "approved" or "rejected" by the newest verdict on this very checkpoint; "waiting" if
-            nobody gave one; "not asked" if nobody did and the profile does not ask for it.
+            nobody gave one, or a damaged line may hold a newer one; "not asked" if nobody did and
+            the profile does not ask for it.
         text: for a person, one line.
         verdict: the newest verdict, if there is one.
     """
@@ -40,6 +41,12 @@ def approval(
         step: of the checkpoint.
         checkpoint_sha256: its hash: a verdict holds for this very file.
     """
+    if line := doubtful_line(paths, checkpoint_sha256):
+        text = (
+            f"{verdicts_path(paths)}, line {line}, is damaged and may be a newer verdict: step"
+            f" {step:,} waits for ears again: `morphene listen {paths.slug}`."
+        )
+        return Approval("waiting", text)
     verdict = verdict_on(paths, checkpoint_sha256)
     if verdict is None and not profile.approval_required:
         text = f"Nobody gave a verdict; profile {profile.name} asks for none."
@@ -49,5 +56,6 @@ def approval(
         return Approval("waiting", text)
     rated = ", ".join(f"{name.replace('_', ' ')} {how}" for name, how in verdict.criteria.items())
     said = f"{verdict.listener} {verdict.decision} step {step:,} on {verdict.at[:16]} UTC"
-    text = ". ".join(filter(None, [f"{said}{f': {rated}' if rated else ''}", verdict.notes]))
+    notes = " ".join(verdict.notes.split())
+    text = ". ".join(filter(None, [f"{said}{f': {rated}' if rated else ''}", notes]))
     return Approval("approved" if verdict.decision == "approved" else "rejected", text, verdict)

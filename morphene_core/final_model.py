@@ -86,6 +86,8 @@ class FinalModel:
         attributes: what nn~ can set.
         realtime: the real-time proof as plain data, see `proof`.
         run: id of the Dagster run that exported it; empty outside Dagster.
+        references_sha256: of the audit's references, which its latents were turned by; empty in a
+            record of an older Morphene.
     """
 
     file: str
@@ -106,6 +108,7 @@ class FinalModel:
     attributes: list[Attribute]
     realtime: dict[str, Any]
     run: str = ""
+    references_sha256: str = ""
 
     @cached_property
     def proof(self) -> RealtimeReport:

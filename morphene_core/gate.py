@@ -25,6 +25,7 @@ from morphene_core.home import InstrumentPaths, Release
 from morphene_core.metrics import METRICS
 from morphene_core.realtime.report import RealtimeReport
 from morphene_core.selection import Selection, read_selection
+from morphene_core.sources.listing import printable
 from morphene_core.training import current_training
 from morphene_core.verdicts import CRITERIA
 
@@ -170,12 +171,13 @@ def require_open(slug: str, found: Sequence[Obstacle]) -> None:
 def closed(slug: str, found: Sequence[Obstacle]) -> str:
     """Return what stands in the way of a delivery, a line each under a heading."""
     things = "This is" if len(found) == 1 else f"These {len(found)} things are"
-    lines = (f"- {obstacle.line}" for obstacle in found)
+    lines = (f"- {printable(obstacle.line)}" for obstacle in found)
     return "\n".join([f"{slug} is not delivered. {things} missing:", *lines])
 
 
 def _obstacle(criterion: Criterion) -> Obstacle:
-    return Obstacle(f"{criterion.title}: {criterion.text}", criterion.remedy)
+    end = "" if criterion.text.endswith((".", "!", "?")) else "."  # people's notes have any
+    return Obstacle(f"{criterion.title}: {criterion.text}{end}", criterion.remedy)
 
 
 def _rights_obstacles(slug: str, sources: Sequence[str], rights: Decision | None) -> list[Obstacle]:

@@ -18,7 +18,7 @@
     models/{instrument}/exports/           exported .ts, and what they make of the references
     models/{instrument}/verdicts.jsonl     what listeners decided; votes.jsonl: blind tests
     models/{instrument}/rights.jsonl       rights decisions of whoever releases it
-    models/{instrument}/deliveries/{n}/    the deliveries, 1 and up: each stays as it was
+    models/{instrument}/deliveries/{n}/    the deliveries, each as it was; 0: by an older Morphene
     models/{instrument}/final              -> the newest delivery
     logs/                                  a log of every training, and the notices
     dagster/                               the Dagster instance: runs, events, logs

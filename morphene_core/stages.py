@@ -33,9 +33,11 @@ from morphene_core.errors import InputError
 from morphene_core.files import (
     atomic_file,
     atomic_folder,
+    combined_hash,
     locked,
     point_link,
     sha256,
+    sweep,
     sweep_folders,
 )
 from morphene_core.final_model import (
@@ -79,6 +81,9 @@ _PROOF_SECONDS = 10.0
 
 _AUDIT_WAIT_SECONDS = 1800.0
 """How long an audit waits for another one of the same training, which does a part of its work."""
+
+_EXPORT_WAIT_SECONDS = 1800.0
+"""How long an export waits for another one of the same instrument, which may do all of its work."""
 
 
 def register(paths: InstrumentPaths, role: Role, report: Report = silent) -> SourceRegister:
@@ -250,7 +255,8 @@ def select(paths: InstrumentPaths) -> Selection:
 def export(paths: InstrumentPaths, report: Report = silent, run: str = "") -> FinalModel:
     """Export the selected checkpoint and prove that it plays in real time, unless that is done.
 
-    A proof that failed is tried again: the machine may have been busy.
+    It is done where the file is whole, and made with the references as they are now. A proof that
+    failed is tried again: the machine may have been busy.
 
     Args:
         paths: of the instrument.
@@ -258,13 +264,25 @@ def export(paths: InstrumentPaths, report: Report = silent, run: str = "") -> Fi
         run: id of the Dagster run that this is done for.
     """
     folder = current_training(paths)
+    busy = f"{paths.slug} is being exported already, by another process. Wait for that."
+    with locked(paths.models / ".exports.lock", busy, _EXPORT_WAIT_SECONDS):
+        sweep(paths.exports)
+        sweep_folders(paths.exports)
+        return _export_alone(paths, folder, report, run)
+
+
+def _export_alone(
+    paths: InstrumentPaths, folder: TrainingFolder, report: Report, run: str
+) -> FinalModel:
+    """Export and prove as the only one."""
     training, selection = folder.read(), read_selection(folder)
-    path = model_path(paths, training.id, selection.step)
+    path, files = model_path(paths, training.id, selection.step), references(folder)
     model = export_of(paths, training.id, selection.step, selection.checkpoint_sha256)
+    if model and not _stands(model, path, files):
+        model = None
     if model and model.proof.passed:
         report("the export is up to date")
         return model
-    files = references(folder)
     if model is None:
         model = _exported(path, folder, training, selection, run, report)
         _write_sections(path, files, report)
@@ -275,6 +293,18 @@ def export(paths: InstrumentPaths, report: Report = silent, run: str = "") -> Fi
     model = replace(model, realtime=proof.to_dict())
     write_final_model(path, model)
     return model
+
+
+def _stands(model: FinalModel, path: Path, files: dict[Role, Path]) -> bool:
+    """Whether an export is what was recorded, and its latents are turned by these references."""
+    if sha256(path) != model.sha256:
+        return False
+    comparable = model.references_sha256 and all(file.is_file() for file in files.values())
+    return not comparable or model.references_sha256 == _hash_of(files)
+
+
+def _hash_of(files: dict[Role, Path]) -> str:
+    return combined_hash([sha256(files[role]) for role in ROLES])
 
 
 def _exported(
@@ -319,6 +349,7 @@ def _exported(
         version=version,
         realtime={},
         run=run,
+        references_sha256=_hash_of(references(folder)),
         **vars(exported),
     )
 

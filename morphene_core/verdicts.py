@@ -106,7 +106,7 @@ def record_verdict(paths: InstrumentPaths, verdict: Verdict, seen: int | None = 
         before = read_verdicts(paths)
         if seen is not None and len(before) > seen:
             raise VerdictConflict(before[seen:])
-        journal.append(_path(paths), asdict(verdict))
+        journal.append(verdicts_path(paths), asdict(verdict))
 
 
 def read_verdicts(paths: InstrumentPaths) -> list[Verdict]:
@@ -115,21 +115,46 @@ def read_verdicts(paths: InstrumentPaths) -> list[Verdict]:
     Raises:
         MorpheneError: the file cannot be read.
     """
-    verdicts = (_verdict(record) for record in journal.read(_path(paths)))
-    return [verdict for verdict in verdicts if verdict]
+    return [verdict for verdict in _lines(paths) if verdict]
 
 
 def verdict_on(paths: InstrumentPaths, checkpoint_sha256: str) -> Verdict | None:
-    """Return the newest verdict on a checkpoint, or None if nobody gave one."""
+    """Return the newest verdict on a checkpoint, or None if nobody gave one.
+
+    It is None, too, where a damaged line may be a newer one: nothing ships on a guess.
+    """
+    if doubtful_line(paths, checkpoint_sha256):
+        return None
     on_it = [v for v in read_verdicts(paths) if v.checkpoint_sha256 == checkpoint_sha256]
     return on_it[-1] if on_it else None
 
 
-def _path(paths: InstrumentPaths) -> Path:
+def doubtful_line(paths: InstrumentPaths, checkpoint_sha256: str) -> int | None:
+    """Return the number of a line that may be the newest verdict on a checkpoint, or None.
+
+    It is no verdict as it stands, and follows all on this checkpoint that can be read.
+    """
+    doubtful = None
+    for number, verdict in enumerate(_lines(paths), start=1):
+        if verdict is None:
+            doubtful = number
+        elif verdict.checkpoint_sha256 == checkpoint_sha256:
+            doubtful = None
+    return doubtful
+
+
+def verdicts_path(paths: InstrumentPaths) -> Path:
+    """Return where the verdicts on an instrument are kept."""
     return paths.models / "verdicts.jsonl"
 
 
-def _verdict(record: Mapping[str, Any]) -> Verdict | None:
+def _lines(paths: InstrumentPaths) -> list[Verdict | None]:
+    return [_verdict(record) for record in journal.read_whole(verdicts_path(paths))]
+
+
+def _verdict(record: Mapping[str, Any] | None) -> Verdict | None:
+    if record is None:
+        return None
     try:
         return Verdict(**{field.name: record[field.name] for field in fields(Verdict)})
     except (KeyError, TypeError, AttributeError, InputError):

@@ -120,10 +120,11 @@ def make_deliverable(folder: Path, **facts: Any) -> InstrumentPaths:
         take.parent.mkdir(parents=True)
         write_wav(take, noise)
         given = FACTS | (facts if role == "musical" else {})
-        add_source(paths, role, {"name": f"The {role} takes"} | given, [take])
+        given = {"name": f"The {role} takes"} | given
+        add_source(paths, role, given, [take])
         known = {key: given.get(key, "") for key in ("origin", "licence", "attribution")}
         file = {"role": role, "path": "take.wav", "sha256": sha256(take)}
-        sources.append(file | {"source": f"The {role} takes"} | known)
+        sources.append(file | {"source": given["name"]} | known)
         audio[role] = _prepared(paths.audio(role), noise, sha256(take))
     profile = load_profile("production", home.profiles)
     version = dataset_version(audio, profile.training.n_signal)
@@ -181,7 +182,8 @@ def decide(paths: InstrumentPaths, decision: str = "approved", step: int = STEP)
 
 def clear_rights(paths: InstrumentPaths, sources: tuple[str, ...] | None = None) -> None:
     """Record a rights decision for the sources that there are."""
-    from morphene_core.delivery.candidate import candidate, source_titles
+    from morphene_core.delivery.candidate import candidate
+    from morphene_core.delivery.lineage import source_titles
 
     known = source_titles(candidate(paths).files) if sources is None else sources
     record_decision(paths, "clear", "commercial", "Cleared with the tools' owners.", "Bo", known)

@@ -42,6 +42,15 @@ STAND_IN = r"""#N canvas 0 0 600 300 12;
 """
 """nn~ with three inputs and one output: prints the messages to it and, on `probe`, the signals."""
 
+MICROPHONE = r"""#N canvas 0 0 450 300 12;
+#X obj 20 20 sig~ 0.125;
+#X obj 20 60 outlet~;
+#X obj 120 60 outlet~;
+#X connect 0 0 1 0;
+#X connect 0 0 2 0;
+"""
+"""In place of adc~: a level on both inputs of the sound card."""
+
 RECORDER = r"""#N canvas 0 0 450 300 12;
 #X obj 20 20 inlet~;
 #X obj 120 20 inlet~;

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import morphene_core.delivery.publish as publishing
+from morphene_core import approval, gate
 from morphene_core.audio.wav import SAMPLE_RATE, Mono
 from morphene_core.delivery.archive import write_archive
 from morphene_core.delivery.candidate import candidate
@@ -32,6 +33,7 @@ from morphene_core.sources.usage import where_used
 from morphene_core.stages import deliver
 from morphene_core.training import Checkpoint, current_training
 from morphene_dagster.cli import main
+from morphene_dagster.launch import Outcome
 from tests.deliverable import SLUG, STEP, a_report, decide, make_deliverable, select
 from tests.interrupting import fail, interrupted, killed_at
 
@@ -184,9 +186,10 @@ def test_a_rights_decision_that_does_not_cover_the_instrument_says_so_wherever_i
     assert not any("does not cover" in page.read_text() for page in pages)
     add_source(paths, "musical", relicensed)
     rights = deliver(paths)["terms"]["rights"]
-    assert (rights["who"], rights["not_covered"]) == ("Bo", ["The musical takes (CC-BY-4.0)"])
+    relicensed_one = "musical source The musical takes (CC-BY-4.0)"
+    assert (rights["who"], rights["not_covered"]) == ("Bo", [relicensed_one])
     for page in pages:
-        assert "It does not cover The musical takes (CC-BY-4.0)" in page.read_text()
+        assert f"It does not cover {relicensed_one}" in page.read_text()
     assert folder_faults(paths.final) == []
 
 
@@ -229,7 +232,8 @@ def test_the_same_inputs_give_the_same_zip_byte_for_byte_anywhere(
 def test_an_export_that_has_changed_since_is_not_delivered(paths: InstrumentPaths) -> None:
     (model,) = paths.exports.glob("*.ts")
     model.write_bytes(b"other code")
-    with pytest.raises(InputError, match="Delete it; `morphene deliver pyroviolin` exports"):
+    assert candidate(paths).needs_export
+    with pytest.raises(InputError, match="`morphene deliver pyroviolin` exports it again"):
         deliver(paths)
     assert not paths.final.exists()
 
@@ -248,6 +252,59 @@ def test_delivering_again_with_nothing_changed_keeps_the_version_however_fast_th
     assert deliver(paths) == first
     assert contents(paths.final) == before
     assert delivered_versions(paths) == [1]
+
+
+def test_the_run_that_exported_the_same_bytes_again_makes_no_new_version(
+    paths: InstrumentPaths, plain: None
+) -> None:
+    first = deliver(paths)
+    (record,) = paths.exports.glob("*.json")
+    write_json(record, read_json(record) | {"run": "run-2"})
+    assert deliver(paths) == first
+    assert delivered_versions(paths) == [1]
+
+
+def test_the_number_of_a_version_that_was_deleted_is_not_given_again(
+    paths: InstrumentPaths, plain: None
+) -> None:
+    deliver(paths)
+    train_on(paths)
+    deliver(paths)
+    shutil.rmtree(version_folder(paths, 2))
+    assert deliver(paths)["delivery"] == {"version": 3, "previous": 1}
+    assert delivered_versions(paths) == [1, 3]
+
+
+def reject(paths: InstrumentPaths) -> None:
+    decide(paths, "rejected")
+
+
+def choose_another(paths: InstrumentPaths) -> None:
+    train_on(paths)
+
+
+@pytest.mark.parametrize(
+    ("happens", "said"),
+    [(reject, "- Musicality: Ada rejected step"), (choose_another, "Another checkpoint was")],
+)
+def test_what_people_decide_while_the_demo_plays_is_taken_into_account(
+    paths: InstrumentPaths,
+    plain: None,
+    monkeypatch: pytest.MonkeyPatch,
+    happens: Callable[[InstrumentPaths], None],
+    said: str,
+) -> None:
+    play = publishing.play_demo
+
+    def meanwhile(model: Path, musical: Mono, nonmusical: Mono) -> Mono:
+        happens(paths)
+        return play(model, musical, nonmusical)
+
+    monkeypatch.setattr(publishing, "play_demo", meanwhile)
+    with pytest.raises(InputError, match=said):
+        deliver(paths)
+    assert delivered_versions(paths) == [] and left_over(paths) == []
+    assert not paths.final.exists()
 
 
 def test_a_new_version_says_what_changed_and_the_old_one_stays_as_it_was(
@@ -292,7 +349,7 @@ def test_whom_to_name_may_change_and_nothing_else_and_the_new_version_says_so(
 def reword(monkeypatch: pytest.MonkeyPatch) -> str:
     from morphene_core.delivery import papers
 
-    monkeypatch.setattr(papers, "_table", lambda _: "No table.")
+    monkeypatch.setattr(papers, "table", lambda *_: "No table.")
     return "LICENCE.md"
 
 
@@ -302,12 +359,36 @@ def redraw(monkeypatch: pytest.MonkeyPatch) -> str:
     return "pyroviolin.pd"
 
 
+def say_otherwise(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr("morphene_core.gate._measured", spoken(gate._measured))
+    return "README.md"
+
+
+def approve_otherwise(monkeypatch: pytest.MonkeyPatch) -> str:
+    said = approval.approval
+
+    def reworded(*given: object) -> approval.Approval:
+        return replace(said(*given), text="Ada likes it.")  # type: ignore[arg-type]
+
+    monkeypatch.setattr("morphene_core.delivery.candidate.approval", reworded)
+    return "README.md"
+
+
+def spoken(measured: Callable[..., dict[str, gate.Criterion]]) -> Callable[..., object]:
+    """Return what judges the measured criteria, in other words."""
+
+    def judged(*given: object) -> dict[str, gate.Criterion]:
+        return {name: replace(c, text="It is fine.") for name, c in measured(*given).items()}
+
+    return judged
+
+
 def renumber(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr("morphene_core.delivery.rendering.version", lambda _: "99.0")
     return "metadata.json"
 
 
-@pytest.mark.parametrize("mend", [reword, redraw, renumber])
+@pytest.mark.parametrize("mend", [reword, redraw, say_otherwise, approve_otherwise, renumber])
 def test_a_mended_morphene_reaches_an_instrument_that_was_delivered_before(
     paths: InstrumentPaths,
     plain: None,
@@ -347,12 +428,21 @@ def test_a_delivery_of_the_format_before_is_whole_and_is_delivered_anew_once(
     assert folder_faults(version_folder(paths, 1)) == []
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda metadata: metadata | {"realtime": None, "criteria": [7]},
+        lambda _: {"files": {}, "realtime": None},
+        lambda _: {"files": {}, "criteria": [7]},
+        lambda _: {"files": {}, "criteria": {"name": "musicality"}, "model": {"methods": [7]}},
+        lambda _: {"files": {}, "lineage": {"sources": [{"role": "musical"}]}},
+    ],
+)
 def test_a_version_whose_metadata_make_no_sense_stops_no_delivery(
-    paths: InstrumentPaths, plain: None
+    paths: InstrumentPaths, plain: None, spoil: Callable[[dict[str, object]], dict[str, object]]
 ) -> None:
     deliver(paths)
-    metadata = read_metadata(paths.final) | {"realtime": None, "criteria": [7]}
-    write_json(paths.final / "metadata.json", metadata)
+    write_json(paths.final / "metadata.json", spoil(read_metadata(paths.final)))
     assert deliver(paths)["delivery"] == {"version": 2, "previous": 1}
     assert "Since version 1" not in (paths.final / "CHANGES.md").read_text()
 
@@ -466,7 +556,16 @@ def test_a_closed_gate_is_listed_by_the_command_and_nothing_is_run(
     done = morphene("deliver", "10", "--json")
     found = json.loads(done.stdout)
     assert (done.exit_code, found["delivered"], len(found["missing"])) == (1, False, 2)
+    assert (found["version"], found["new"], found["folder"]) == (None, None, None)
     assert not (paths.home / "dagster").exists() and not paths.final.exists()
+
+
+def test_who_delivers_what_was_never_trained_is_told_the_command(
+    morphene: Callable[..., Result],
+) -> None:
+    done = morphene("deliver", "11")
+    assert (done.exit_code, "`morphene run " in done.stderr) == (1, True)
+    assert "materialize" not in done.stderr
 
 
 def test_a_rights_decision_is_recorded_and_shown_by_the_command(
@@ -480,7 +579,9 @@ def test_a_rights_decision_is_recorded_and_shown_by_the_command(
     assert morphene("rights", SLUG, *given, "--document", contract).exit_code == 0
     (shown,) = json.loads(morphene("rights", SLUG, "--json").stdout)
     assert (shown["who"], shown["decision"], shown["action"]) == ("Bo", "Cleared.", "clear")
-    assert shown["sources"] == ["The musical takes (own)", "The nonmusical takes (own)"]
+    assert shown["sources"] == [
+        f"{role} source The {role} takes (own)" for role in ("musical", "nonmusical")
+    ]
     assert (paths.documents / "contract.pdf").read_bytes() == b"signed"
     assert candidate(paths).obstacles == []
     nameless = morphene("rights", SLUG, "--decision", "Cleared.")
@@ -489,6 +590,34 @@ def test_a_rights_decision_is_recorded_and_shown_by_the_command(
     assert wordless.exit_code == 1 and "Say what was decided" in wordless.stderr
     assert morphene("rights", SLUG, *given, "--withdraw").exit_code == 0
     assert "rights decision" in candidate(paths).obstacles[0].text
+
+
+@pytest.fixture
+def run_at_once(paths: InstrumentPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `morphene deliver` deliver in this process, without the queue."""
+
+    def launch(*_: object, **__: object) -> Outcome:
+        deliver(paths)
+        return Outcome("run-3", "SUCCESS")
+
+    monkeypatch.setattr("morphene_dagster.launch.launch", launch)
+
+
+def test_the_command_says_whether_the_version_is_new_or_was_kept(
+    paths: InstrumentPaths, morphene: Callable[..., Result], plain: None, run_at_once: None
+) -> None:
+    done = morphene("deliver", "10")
+    assert done.exit_code == 0
+    assert f"Version 1 of Pyroviolin is new: {paths.final}\n" in done.stdout
+    for _ in range(2):
+        done = morphene("deliver", "10")
+        assert "Version 1 of Pyroviolin is up to date, nothing has changed: /" in done.stdout
+    kept = json.loads(morphene("deliver", "10", "--json").stdout)
+    assert (kept["delivered"], kept["version"], kept["new"]) == (True, 1, False)
+    train_on(paths)
+    made = json.loads(morphene("deliver", "10", "--json").stdout)
+    assert (made["delivered"], made["version"], made["new"]) == (True, 2, True)
+    assert (made["folder"], made["missing"], made["error"]) == (str(paths.final), [], None)
 
 
 # Interruptions.

@@ -15,17 +15,22 @@ from morphene_core.audio.wav import write_wav
 from morphene_core.errors import InputError, MorpheneError
 from morphene_core.files import sha256
 from morphene_core.home import ROLES, Home
-from morphene_core.profiles import load_profile
+from morphene_core.profiles import Profile, load_profile
+from morphene_core.rave.axes import direction
 from morphene_core.rave.configuration import build_model, configure, load_model, write_config
 from morphene_core.rave.export import Exported, export
+from morphene_core.rave.host import HostedModel
+from morphene_core.rave.impossible import refuse_the_impossible
 from morphene_core.rave.latency import latency_samples
 from morphene_core.sources.collect import add_source
 from morphene_core.synthesis import fire_takes, violin_takes
 from morphene_core.training import current_training
 from tests.conftest import SYNTHESIZED, tiny
 from tests.killing import prepared
+from tests.untrained import NOISY, checkpoint_of, takes
 
 BLOCK = 2048
+FOREIGN = ("v3", "discrete", "v2_nopqmf", "hybrid", "v2_with_augs")
 References = list[np.ndarray]
 
 
@@ -118,6 +123,18 @@ def test_the_same_checkpoint_gives_the_same_bytes_and_stays_as_it_is(
     assert sha256(checkpoint) == before
 
 
+def test_a_noise_synthesizer_draws_the_same_for_the_same_bytes(tmp_path: Path) -> None:
+    made = set()
+    for seed in range(2):
+        torch.manual_seed(seed)
+        network = checkpoint_of(tmp_path, NOISY)
+        torch.manual_seed(seed)
+        export(network, tmp_path / "noisy.ts", takes(), 4, "Noisy", "0", 0)
+        made.add(sha256(tmp_path / "noisy.ts"))
+        assert torch.initial_seed() == seed
+    assert len(made) == 1
+
+
 def test_nothing_in_the_file_tells_of_the_machine(exported: tuple[Path, Exported]) -> None:
     with zipfile.ZipFile(exported[0]) as archive:
         names = archive.namelist()
@@ -146,6 +163,55 @@ def test_a_morph_is_the_decoded_mix_of_both_codes_block_by_block(load, reference
             expected = decoding.decode((1 - a) * z[0] + a * z[1])
             assert heard.shape == (1, 1, BLOCK)
             assert torch.allclose(heard, expected, atol=1e-5)
+
+
+def test_a_frame_takes_the_mean_of_its_amounts(load, references) -> None:
+    x, y = (audio[..., : 24 * BLOCK] for audio in tensor(references))
+    amount = torch.rand(x.shape[-1], generator=torch.manual_seed(1))
+    amount[-1024:] = torch.linspace(0, 1, 1024)
+    means = amount.reshape(-1, 1024).mean(-1).repeat_interleave(1024)
+    with torch.inference_mode():
+        heard = [
+            silenced(load()).morph(torch.cat([x, y, given[None, None]], 1))
+            for given in (amount, means)
+        ]
+    assert heard[0].abs().max() > 1e-3
+    assert torch.allclose(*heard, atol=1e-5)
+
+
+def test_a_latent_moves_by_its_own_deviations_until_all_are_taken_back(load, exported) -> None:
+    z = torch.randn(1, 3, 32, generator=torch.manual_seed(1))
+    of = exported[1].latents
+    moved = z.clone()
+    moved[:, 0] -= 0.5 * of[0].deviation
+    moved[:, 2] += 1.5 * of[2].deviation
+    model = silenced(load())
+    with torch.inference_mode():
+        still, expected = silenced(load()).decode(z), silenced(load()).decode(moved)
+        assert model.set_latent(1, -0.5) == model.set_latent(3, 1.5) == 0
+        assert torch.allclose(model.decode(z), expected, atol=1e-5)
+        assert not torch.allclose(still, expected, atol=1e-4)
+        back = silenced(load())
+        for number, deviations in ((1, -0.5), (3, 1.5), (0, 0.0)):
+            back.set_latent(number, deviations)
+        assert torch.equal(back.decode(z), still)
+
+
+@pytest.mark.parametrize(
+    ("effects", "up", "rises"),
+    [
+        ([(4.0, -1.0), (2.0, -1.0)], 1, "louder"),
+        ([(-4.0, 1.0), (-2.0, 1.0)], -1, "louder"),
+        ([(1.5, -1.0), (0.5, -1.0)], 1, "louder"),  # 1 dB in the mean
+        ([(1.0, -0.2), (0.9, -0.1)], -1, "brighter"),  # as good as unheard
+        ([(9.0, -0.2), (-1.0, -0.1)], -1, "brighter"),  # one source only
+        ([(-9.0, 0.2), (1.0, 0.1)], 1, "brighter"),
+    ],
+)
+def test_up_is_where_both_sources_become_louder_else_where_they_become_brighter(
+    effects: list[tuple[float, float]], up: int, rises: str
+) -> None:
+    assert direction(effects)[:2] == (up, rises)
 
 
 def test_a_morph_draws_the_same_noise_as_encoding_both_at_once(load, references) -> None:
@@ -226,7 +292,25 @@ def test_an_attribute_is_never_set_to_what_is_no_number(load, references) -> Non
     assert torch.isfinite(heard).all()
 
 
-def test_rave_vst_decodes_left_and_right_at_once(load) -> None:
+@torch.inference_mode()
+@pytest.mark.parametrize(("width", "wide"), [(0.0, False), (0.5, True)])
+def test_rave_vst_plays_it_wide(load, references, width: float, wide: bool) -> None:
+    """As its PluginProcessorProcessing.cpp does: it draws the latents that are not shown."""
+    model, alone = load(), load()
+    assert model.stereo is True
+    audio = tensor(references)[0][..., : 4 * BLOCK]
+    shown = silenced(model).encode(audio)
+    hidden = model.full_latent_size - shown.shape[1]
+    left, other = torch.randn(2, 1, hidden, shown.shape[-1], generator=torch.manual_seed(1))
+    right = (1 - width) * left + width * other
+    both = [torch.cat([shown, noise], 1) for noise in (left, right)]
+    heard = model.decode(torch.cat(both, 0))
+    assert heard.shape == (2, 1, audio.shape[-1])
+    assert torch.allclose(heard[:1], alone.decode(both[0]), atol=1e-6)
+    assert torch.equal(heard[0], heard[1]) is not wide
+
+
+def test_two_voices_are_two_channels_in_the_stereo_mode_of_raves_export(load) -> None:
     model = load()
     latents = torch.randn(2, model.full_latent_size, 4)
     with torch.inference_mode():
@@ -356,19 +440,47 @@ def test_a_model_that_cannot_be_an_instrument_is_refused_with_the_reason(
     assert not list(tmp_path.glob("*.ts")) and not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("base", ["v3", "discrete"])
+def of_another_architecture(profile: Profile, base: str) -> Profile:
+    small = ("CAPACITY = 4", "RATIOS = [4, 4, 2, 2]")
+    return profile.model_copy(update={"base_config": base, "bindings": small})
+
+
+@pytest.mark.parametrize("base", FOREIGN)
 def test_an_architecture_without_a_morph_is_refused(
     trained_home_made_once: Home, references: References, tmp_path: Path, base: str
 ) -> None:
     profile = load_profile("tiny", trained_home_made_once.profiles)
-    small = ("CAPACITY = 4", "RATIOS = [4, 4, 2, 2]")
-    configure(profile.model_copy(update={"base_config": base, "bindings": small}))
+    configure(of_another_architecture(profile, base))
     model = build_model()
     model.fidelity.fill_(1.0)
     write_config(tmp_path)
     torch.save({"state_dict": model.state_dict()}, tmp_path / "other.pt")
     with pytest.raises(InputError, match=r"other\.pt is of an architecture that is not exported"):
         export(tmp_path / "other.pt", tmp_path / "model.ts", references, 4, "Tiny", "1", 0)
+
+
+@pytest.mark.parametrize("base", FOREIGN)
+def test_a_profile_of_such_an_architecture_is_not_trained(tiny_home: Home, base: str) -> None:
+    profile = of_another_architecture(load_profile("tiny", tiny_home.profiles), base)
+    configure(profile)
+    model = HostedModel(1e-3, torch.device("cpu"))
+    with pytest.raises(InputError, match="Profile tiny is of an architecture that is not exported"):
+        refuse_the_impossible(profile, model)
+
+
+@pytest.mark.parametrize(
+    ("contents", "reason"),
+    [(b"hello", "it is no file that torch has written"), ({"step": 1}, "it holds no state_dict")],
+)
+def test_a_file_without_weights_is_no_checkpoint(
+    copy: Path, contents: bytes | dict[str, int], reason: str
+) -> None:
+    if isinstance(contents, bytes):
+        copy.write_bytes(contents)
+    else:
+        torch.save(contents, copy)
+    with pytest.raises(InputError, match=f"is no checkpoint of this configuration: {reason}"):
+        load_model(copy)
 
 
 def test_a_checkpoint_without_its_configuration_is_not_exported(

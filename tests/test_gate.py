@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from itertools import product
 from pathlib import Path
@@ -9,26 +10,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from morphene_core.approval import Approval
+from morphene_core.approval import Approval, approval
 from morphene_core.audio.wav import write_wav
 from morphene_core.audits import Audit
 from morphene_core.audits.record import references
 from morphene_core.delivery.candidate import candidate
 from morphene_core.delivery.rights import Decision
 from morphene_core.delivery.terms import LicensedSource, Obstacle, what_follows
-from morphene_core.delivery.versions import delivered_versions
+from morphene_core.delivery.versions import delivered_versions, delivering
 from morphene_core.errors import InputError
 from morphene_core.final_model import FinalModel
-from morphene_core.gate import criteria_of, evaluate, obstacles, require_open
+from morphene_core.gate import closed, criteria_of, evaluate, obstacles, require_open
 from morphene_core.home import InstrumentPaths
+from morphene_core.listening.states import standing
 from morphene_core.metrics import METRICS
+from morphene_core.profiles import load_profile
 from morphene_core.selection import Selection
 from morphene_core.sources.licences import known_terms
 from morphene_core.stages import deliver, export
 from morphene_core.training import current_training
-from morphene_core.verdicts import CRITERIA
+from morphene_core.verdicts import CRITERIA, Verdict, record_verdict
 from tests.constructed import BUILT_IN, an_audit
-from tests.deliverable import SLUG, a_model, a_report, decide, make_deliverable, select
+from tests.deliverable import SLUG, STEP, a_model, a_report, decide, make_deliverable, select
 
 TODAY = date(2026, 11, 22)
 STATES = {
@@ -177,11 +180,29 @@ def test_a_closed_gate_lists_everything_a_line_each_with_its_remedy() -> None:
     ]
 
 
+def test_each_obstacle_is_sentences_on_one_line_that_a_terminal_takes(model: FinalModel) -> None:
+    said = Approval("rejected", "Ada rejected step 100 on 2026-01-04T10:00 UTC")
+    criteria = evaluate(SLUG, CHOSEN, an_audit(100), BUILT_IN, model, said)
+    takes = replace(source("CC-BY-ND-4.0"), name="Takes\n- \x1b[2J")
+    terms = what_follows([takes], "noncommercial", TODAY)
+    found = obstacles(SLUG, True, "noncommercial", criteria, said, terms, [takes.title], None)
+    heading, musicality, licence = closed(SLUG, found).splitlines()
+    assert musicality.startswith("- Musicality: Ada rejected step 100 on 2026-01-04T10:00 UTC. Cho")
+    assert r"Takes\n- \x1b[2J" in licence
+    assert heading.isprintable() and licence.isprintable()
+
+
 # The same of a project folder.
 
 
 def spoil_verdict(paths: InstrumentPaths) -> None:
     decide(paths, "rejected")
+
+
+def damage_verdict(paths: InstrumentPaths) -> None:
+    decide(paths, "rejected")
+    path = paths.models / "verdicts.jsonl"
+    path.write_bytes(path.read_bytes()[:-3])
 
 
 def spoil_metrics(paths: InstrumentPaths) -> None:
@@ -212,6 +233,7 @@ def spoil_licence(paths: InstrumentPaths) -> None:
     ("spoil", "missing"),
     [
         (spoil_verdict, ["Ada rejected step"]),
+        (damage_verdict, ["verdicts.jsonl, line 2, is damaged"]),
         (spoil_metrics, ["Musical reconstruction", "Morph progression"]),
         # Another file under the same step: nobody heard it. Its audit and export are of it.
         (spoil_checkpoint, ["waits for ears"]),
@@ -234,6 +256,45 @@ def test_whatever_is_missing_is_listed_and_nothing_is_published(
         assert what in line
     assert delivered_versions(paths) == []
     assert not paths.final.exists()
+
+
+def test_after_a_damaged_line_the_verdict_is_given_again(paths: InstrumentPaths) -> None:
+    damage_verdict(paths)
+    (obstacle,) = candidate(paths).obstacles
+    assert str(paths.models / "verdicts.jsonl") in obstacle.text
+    assert f"`morphene listen {SLUG}`" in obstacle.line and "verdict" in obstacle.remedy
+    assert standing(paths).waits and not standing(paths).problem
+    decide(paths)
+    assert candidate(paths).obstacles == []
+    assert standing(paths).state == "approved"
+
+
+def test_a_trial_of_which_nobody_knows_whether_it_was_rejected_waits(
+    paths: InstrumentPaths,
+) -> None:
+    damage_verdict(paths)
+    profile = load_profile("demo", paths.home / "profiles")
+    digest = current_training(paths).read().checkpoint(STEP).sha256
+    assert approval(paths, profile, STEP, digest).state == "waiting"
+
+
+def test_notes_of_several_lines_are_one_line_of_the_gate(paths: InstrumentPaths) -> None:
+    digest = current_training(paths).read().checkpoint(STEP).sha256
+    notes, at = "It buzzes.\n\n  And hums.", "2026-01-05T10:00:00+00:00"
+    record_verdict(paths, Verdict(SLUG, "t", STEP, digest, "rejected", {}, notes, "Ada", at))
+    (obstacle,) = candidate(paths).obstacles
+    assert "UTC. It buzzes. And hums." in obstacle.text
+
+
+def test_a_closed_gate_is_said_before_anything_else_and_nothing_is_touched(
+    paths: InstrumentPaths,
+) -> None:
+    decide(paths, "rejected")
+    with pytest.raises(InputError, match="Ada rejected"):
+        deliver(paths)
+    assert not paths.deliveries.exists()
+    with delivering(paths), pytest.raises(InputError, match="Ada rejected"):
+        deliver(paths)
 
 
 def test_the_checks_and_the_gate_say_the_same(paths: InstrumentPaths) -> None:

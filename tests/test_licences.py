@@ -46,6 +46,7 @@ def problems(licence: str, release: Release, **more: object) -> dict[str, bool]:
         ("CC-BY-SA-4.0", True, True, "share-alike"),
         ("GPL-3.0-or-later", True, True, "share-alike"),
         ("ODbL-1.0", True, True, "share-alike"),
+        ("OFL-1.1", True, True, "share-alike"),
         ("CC-BY-NC-4.0", False, True, ""),
         ("CC-BY-NC-SA-4.0", False, True, "share-alike"),
         ("CC-BY-ND-4.0", False, False, ""),

@@ -64,6 +64,7 @@ path = "d.wav"
 sha256 = "{HASH}"
 '''
 LINES = WHOLE.splitlines()
+LICENSED = 'licence = "CC-BY-NC-4.0"\ndocument = "documents/deal.pdf"\n'
 
 
 @pytest.fixture
@@ -167,7 +168,12 @@ def test_a_misspelt_field_is_named_with_its_line(
         ('"own"', '"CC-BY 4.0"', 'licence = "own"', "Did you mean CC-BY-4.0"),
         ('"recorded"', '"licensed"', 'licence = "own"', "recorded or synthesized yourself"),
         ('document = "documents/deal.pdf"\n', "", "commercial = true", "attach the document"),
+        (LICENSED, 'licence = "CC-BY-ND-4.0"\n', "derivatives = true", "attach the document"),
+        (LICENSED, 'licence = "CC-BY-SA-4.0"\n', "share_alike = false", "attach the document"),
+        (LICENSED, 'licence = "OFL-1.1"\n', "share_alike = false", "attach the document"),
+        (LICENSED, 'licence = "CC-BY-4.0"\n', None, None),
         ('"CC-BY-NC-4.0"', '"CC-BY-ND-4.0"\n#', None, None),
+        ('"CC-BY-NC-4.0"', '"CC-BY-SA-4.0"', None, None),
     ],
 )
 def test_a_contradiction_is_named_with_its_line(

@@ -19,7 +19,7 @@ from morphene_core.delivery.patches.graph import Graph, Shape
 from morphene_core.delivery.patches.maxfile import read_max
 from morphene_core.delivery.patches.pdfile import VANILLA, read_pd
 from tests.patches import SLUG, an_exported_model
-from tests.puredata import RECORDER, STAND_IN, run_pd
+from tests.puredata import MICROPHONE, RECORDER, STAND_IN, run_pd
 
 Play = Callable[..., list[str]]
 
@@ -27,6 +27,7 @@ PD, MAX = f"{SLUG}.pd", f"{SLUG}.maxpat"
 IN_PD, IN_MAX = Shape(3, 2), Shape(3, 1)
 COMPLAINTS = re.compile(r"error|fail|couldn't|can't|no such|no method|expected|warning", re.I)
 LEVELS = (0.25, 0.5)
+PLAYING = (Path(__file__).parent.parent / "docs" / "playing.md").read_text()
 ODD_NAMES = (
     "C# minor; $1, 007 \\ {x} 1.10",
     'Ünder Ströme 雨 ☂ “quoted” "too"',
@@ -152,6 +153,16 @@ def test_pressing_on_plays_the_demo_through_nn(play: Play) -> None:
     assert sent(lines) == ["enable 1", "enable 0"]
 
 
+@pytest.mark.parametrize("value", ["127", "0.5", "-1"])
+def test_any_number_but_0_is_on(value: str, play: Play) -> None:
+    lines = play(
+        (300, f"{SLUG}-on {value}"), (600, "probe bang"), (700, f"{SLUG}-on 0"),
+        (900, "probe bang"),
+    )  # fmt: skip
+    assert signals(lines) == [[*LEVELS, 0.5], [0, 0, 0.5]]
+    assert sent(lines) == ["enable 1", "enable 0"]
+
+
 def test_a_file_of_ones_own_is_played_again_and_again(play: Play, folder: Path) -> None:
     write_wav(folder / "my own.wav", np.full(SAMPLE_RATE, 0.125, np.float32))
     lines = play(
@@ -210,6 +221,25 @@ def test_what_is_sent_beyond_the_ends_of_a_slider_is_taken_for_them(
 def test_the_buffer_is_one_of_three_sizes(play: Play) -> None:
     lines = play(*((300 + 10 * n, f"{SLUG}-buffer {n}") for n in range(3)))
     assert sent(lines) == ["bufsize 2048", "bufsize 4096", "bufsize 8192"]
+
+
+def test_a_choice_beyond_the_last_is_the_last_and_one_below_the_first_is_the_first(
+    play: Play,
+) -> None:
+    values = (127, -3, 1.7)  # as the radio buttons show them: the last, the first, the second
+    lines = play(*((300 + 10 * n, f"{SLUG}-buffer {value}") for n, value in enumerate(values)))
+    assert sent(lines) == ["bufsize 8192", "bufsize 2048", "bufsize 4096"]
+
+
+@pytest.mark.parametrize(("value", "level"), [("127", 0.125), ("-3", 0.25), ("0.5", 0.25)])
+def test_the_sound_card_is_no_louder_for_a_greater_number(
+    value: str, level: float, play: Play, folder: Path
+) -> None:
+    (folder / "microphone.pd").write_text(MICROPHONE)
+    patch = folder / "heard.pd"
+    patch.write_text(patch.read_text().replace("adc~ 1 2", "microphone"))
+    lines = play((300, f"{SLUG}-on 1"), (400, f"{SLUG}-source {value}"), (600, "probe bang"))
+    assert signals(lines)[0][0] == level
 
 
 def test_gain_and_on_and_off_do_not_click(play: Play, folder: Path) -> None:
@@ -338,9 +368,8 @@ def test_the_max_patch_declares_the_inlets_and_outlets_of_its_objects(folder: Pa
 def test_it_opens_in_the_presentation_view_with_a_slider_for_every_latent(folder: Path) -> None:
     patcher = json.loads((folder / MAX).read_text())["patcher"]
     shown = [entry["box"] for entry in patcher["boxes"] if "presentation_rect" in entry["box"]]
-    sliders = [box for box in shown if box["maxclass"] == "slider" and box["min"] == -3]
+    sliders = [box for box in shown if box["maxclass"] == "slider" and box["size"] == 6]
     assert patcher["openinpresentation"] == 1 and len(sliders) == 16
-    assert {box["size"] for box in sliders} == {6}
 
 
 # What both say
@@ -360,9 +389,33 @@ def test_a_latent_that_is_hardly_heard_is_called_subtle() -> None:
     assert wording.latent_label(loud) == "1 brighter 60 %"
 
 
+@pytest.mark.parametrize(
+    ("rate", "model_samples", "buffer", "milliseconds"),
+    [
+        (48_000, 0, 2048, 85),  # 4,096 samples
+        (48_000, 0, 4096, 171),  # 8,192
+        (48_000, 0, 8192, 341),  # 16,384
+        (48_000, 26_736, 2048, 642),  # a full-size model's 557 ms, and 85
+        (48_000, 26_736, 4096, 728),  # 557 and 171
+        (48_000, 18_288, 2048, 466),  # the demo's 381, and 85
+        (44_100, 44_100, 4096, 1186),  # 1,000 and 186
+    ],
+)
+def test_the_latency_is_two_buffers_and_the_models_own(
+    rate: int, model_samples: int, buffer: int, milliseconds: int
+) -> None:
+    model = an_exported_model(sample_rate=rate, latency_samples=model_samples)
+    assert wording.latency_ms(model, buffer) == milliseconds
+
+
+def test_the_docs_give_the_time_of_two_buffers() -> None:
+    model = an_exported_model(latency_samples=0)
+    for buffer in wording.BUFFERS:
+        assert f"\n| {buffer} | {wording.latency_ms(model, buffer)} ms |" in PLAYING
+
+
 def test_the_names_that_the_docs_give_are_heard_in_both_patches(folder: Path) -> None:
-    docs = (Path(__file__).parent.parent / "docs" / "playing.md").read_text()
-    named = set(re.findall(r"`\{instrument\}-([a-z_]+(?:-1)?)`", docs))
+    named = set(re.findall(r"`\{instrument\}-([a-z_]+(?:-1)?)`", PLAYING))
     assert named == {
         "morph", "latent-1", "gain", "level-1", "temperature", "encoder_noise", "on", "file-1",
     }  # fmt: skip
@@ -450,6 +503,8 @@ NN = f"nn~ {SLUG}.ts morph 4096"
         (PD, broken("set latent 3 ", "set latent 17 "), "a latent that the model does not show"),
         (PD, broken("set latent 3 \\$1", "set latent 3"), "the wrong number of values"),
         (PD, broken("enable 1", "enabled 1"), "does not take the message (enabled 1)"),
+        (PD, broken("enable 1", "enable 0"), "nothing starts nn~ (enable 1)"),
+        (PD, broken("enable 0", "enable 1"), "nothing stops nn~ (enable 0)"),
         (PD, broken(" morph 4096", " prior 4096"), "calls prior, which the model does not have"),
         (PD, unplugged, f"no sound enters inlet 2 of [{NN}]"),
         (PD, broken(" morph 4096", " morph 3000"), "a buffer that nn~ does not take"),
@@ -467,6 +522,8 @@ NN = f"nn~ {SLUG}.ts morph 4096"
         (MAX, broken(" morph 4096", " prior 4096"), "calls prior, which the model does not have"),
         (MAX, broken(f"{SLUG}.ts", "other.ts"), f"loads other.ts in place of {SLUG}.ts"),
         (MAX, broken("enable 1", "bufsize 4096"), "does not take the message (bufsize 4096)"),
+        (MAX, broken("enable 1", "enable 0"), "nothing starts nn~ (enable 1)"),
+        (MAX, broken("enable 0", "enable 1"), "nothing stops nn~ (enable 0)"),
         (MAX, without(NN), "it has no [nn~]"),
         (MAX, without("dspstate~"), "it has no [dspstate~]"),
         (MAX, without("clip 0.0 1.0"), "a connection leads to an object that is not there"),

@@ -3,6 +3,7 @@ import sys
 import time
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from morphene_core.audio.pictures import (
     overview_png,
     spectrograms_png,
 )
+from morphene_core.audits import RENDER_NAMES
+from morphene_core.audits.pictures import draw_pictures
 
 RATE = 48_000
 Picture = Callable[[np.ndarray, int, str], bytes]
@@ -120,6 +123,26 @@ def test_a_training_can_be_drawn_before_it_has_a_line(
 ) -> None:
     png = curves_png({"loss": curve}, "step", "Losses")
     assert (pixels(png) < 200).any()
+
+
+def test_the_picture_of_an_audit_tells_its_numbers_as_every_text_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    def draw(sounds: dict[str, np.ndarray], *_: object) -> bytes:
+        drawn.extend(sounds)
+        return b""
+
+    monkeypatch.setattr("morphene_core.audits.pictures.spectrograms_png", draw)
+    monkeypatch.setattr("morphene_core.audits.pictures.morph_png", draw)
+    metrics = {"musical_f0_error": 1200.0, "musical_voicing_error": 0.0529}
+    path = {key: [0.0] for key in ("amount", "to_musical", "to_nonmusical")}
+    sound = np.zeros(8, np.float32)
+    draw_pictures(tmp_path, "", (sound, sound), dict.fromkeys(RENDER_NAMES, sound), metrics, path)
+    said = " ".join(drawn[1].split())
+    assert "pitch error 1,200 cents, voicing error 5.29 % of frames" in said
+    assert said.startswith("reconstruction: spectral distance not measurable, ")
 
 
 def test_the_same_sound_gives_the_same_bytes() -> None:

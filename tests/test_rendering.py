@@ -64,6 +64,18 @@ def test_whatever_is_written_otherwise_gives_another_hash(
     assert after["morphene"] == before["morphene"]
 
 
+@pytest.mark.parametrize("place", [("approval",), ("criteria", 2)])
+def test_a_text_of_the_card_that_is_worded_otherwise_gives_another_hash(
+    metadata: dict[str, Any], place: tuple[Any, ...]
+) -> None:
+    before = made_with(metadata)
+    holder: Any = metadata
+    for key in place:
+        holder = holder[key]
+    holder["text"] = "Otherwise."
+    assert made_with(metadata)["rendering"] != before["rendering"]
+
+
 def test_another_schema_gives_another_hash(
     metadata: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

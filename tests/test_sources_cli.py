@@ -236,7 +236,6 @@ def test_a_mistake_in_a_manifest_is_a_line_of_every_command(
         ["status", "10"],
         ["summary"],
         ["verify"],
-        ["where-used", "A"],
         ["expiring"],
         ["add", "-i", "10", "-t", "musical", "-n", "A"],
         ["remove", "-i", "10", "-t", "musical", "-n", "A"],
@@ -371,6 +370,27 @@ def test_a_source_is_removed_and_found_afterwards(
     again = complaint(sources("remove", "-i", "10", "-t", "musical", "-n", "A [b]"))
     assert "It has: none" in again
     assert "No source 'B'" in complaint(sources("where-used", "B"))
+
+
+def test_what_may_hold_a_source_is_said_and_the_exit_code_tells(
+    add: Sources, sources: Sources, paths: InstrumentPaths, tmp_path: Path
+) -> None:
+    add("A", *RECORDED, record(tmp_path / "x.wav"))
+    assert sources("where-used", "A").returncode == 0
+    (paths.deliveries / "1").mkdir(parents=True)
+    (paths.deliveries / "1" / "pyroviolin.ts").write_bytes(b"a model")
+    done = sources("where-used", "A")
+    assert done.returncode == 1 and "recordings" in done.stdout
+    *_, line = done.stdout.splitlines()
+    place = "models/pyroviolin/deliveries/1"
+    lost = paths.deliveries / "1" / "metadata.json"
+    assert line.startswith(f"{place} (delivery) may hold it: {lost} is missing. Put it back")
+    done = sources("where-used", "A", "--json")
+    found, doubtful = json.loads(done.stdout)
+    assert (done.returncode, found["files"], found["doubt"]) == (1, 1, "")
+    assert (doubtful["what"], doubtful["files"]) == (place, None) and doubtful["doubt"]
+    done = sources("remove", "-i", "10", "-t", "musical", "-n", "A")
+    assert "Made from it, or perhaps: 1 thing." in done.stdout
 
 
 def test_an_expected_source_is_removed_without_a_complaint(add: Sources, sources: Sources) -> None:

@@ -150,6 +150,8 @@ def made(home: Home, paths: InstrumentPaths, tmp_path: Path) -> InstrumentPaths:
     checkpoint = Checkpoint(100, 1, "checkpoint_000100.pt", "0" * 64)
     folder.write(folder.read().with_checkpoint(checkpoint))
     training = folder.read().id
+    (folder.checkpoints / checkpoint.file).parent.mkdir(parents=True, exist_ok=True)
+    (folder.checkpoints / checkpoint.file).write_bytes(b"weights")
     a_model(model_path(paths, training, 100), "0" * 64, 100, training=training)
     lineage = {"dataset": "v1", "sources": sources}
     write_json(paths.final / "metadata.json", {"lineage": lineage})
@@ -209,6 +211,74 @@ def test_a_source_without_files_is_used_nowhere_and_an_unknown_one_is_refused(
     assert where_used(home, "Promised") == []
     with pytest.raises(InputError, match="No source 'Premised'"):
         where_used(home, "Premised")
+
+
+DELIVERED = "models/pyroviolin/deliveries/1"
+
+
+def deliver_in_parts(paths: InstrumentPaths) -> None:
+    """Make of the delivery version 1, beside which lies one whose metadata are lost."""
+    paths.deliveries.mkdir()
+    paths.final.rename(paths.deliveries / "1")
+    paths.final.symlink_to("deliveries/1")
+    (paths.deliveries / "2").mkdir()
+    (paths.deliveries / "2" / "pyroviolin.ts").write_bytes(b"a model")
+
+
+LOST = [
+    ("audio/*/*/audio.json", ["prepared audio"]),
+    ("datasets/*/dataset.json", ["dataset"]),
+    ("models/*/trainings/*/training.json", ["checkpoint", "export"]),
+    ("models/*/exports/*.json", ["export"]),
+    (f"{DELIVERED}/metadata.json", ["delivery"]),
+]
+DAMAGE = [
+    "{",
+    "[]",
+    "{}",
+    '{"lineage": {"sources": [1]}, "sources": [1], "pieces": [1]}',
+    '{"lineage": {"sources": null}, "sources": null, "pieces": null, "dataset": 7}',
+    None,
+]
+"""What a record may hold in place of what it should; None: it is gone."""
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize(("record", "lost"), LOST, ids=lambda value: str(value)[:20])
+def test_a_record_that_is_lost_is_named_and_the_others_are_found_all_the_same(
+    home: Home, made: InstrumentPaths, record: str, lost: list[str], damage: str | None
+) -> None:
+    deliver_in_parts(made)
+    (path,) = home.path.glob(record)
+    (path.parent / "what it is the record of").write_bytes(b"audio, a model")
+    path.write_text(damage) if damage is not None else path.unlink()
+    uses = where_used(home, "Field [recordings]")
+    told = [use for use in uses if not use.doubt]
+    assert kinds(told) == [("recordings", 2), *(m for m in MADE if m[0] not in lost)]
+    doubts = {use.what: use for use in uses if use.doubt}
+    assert doubts.pop("models/pyroviolin/deliveries/2").kind == "delivery"
+    assert [use.kind for use in doubts.values()] == lost
+    for use in doubts.values():
+        assert use.files is None and use.instrument == "pyroviolin"
+        said = "is missing" if damage is None else "is damaged"
+        assert f"{path} {said}. Put it back from a copy" in use.doubt
+        assert (home.path / use.what).exists()
+
+
+def test_a_manifest_that_is_damaged_is_named_and_hides_nothing_else(
+    home: Home, made: InstrumentPaths, tmp_path: Path
+) -> None:
+    keelson = home.instrument("keelson")
+    add_source(keelson, "musical", facts("Other"), [tmp_path / "x.wav"])
+    keelson.manifest("musical").write_text("[[source")
+    *_, doubt = sorted(where_used(home, "Field [recordings]"), key=lambda use: bool(use.doubt))
+    assert (doubt.instrument, doubt.kind, doubt.what) == (
+        "keelson", "recordings", "sources/keelson/musical"
+    )  # fmt: skip
+    assert "musical.toml" in doubt.doubt and "\n" not in doubt.doubt
+    assert [u.kind for u in where_used(home, "Field [recordings]") if not u.doubt] == [
+        "recordings", *(kind for kind, _ in MADE)
+    ]  # fmt: skip
 
 
 # Whether the files are what the manifest says.

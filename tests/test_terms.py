@@ -1,14 +1,15 @@
 """The terms that follow from the licences of an instrument's sources."""
 
-from datetime import date, timedelta
+import shlex
+from datetime import timedelta
 from itertools import combinations_with_replacement, permutations
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from click.testing import CliRunner
 
-from morphene_core.delivery.lineage import distinct, known_sources, source_files
-from morphene_core.delivery.papers import attributions, attributions_text, licence_link
-from morphene_core.delivery.rights import read_decisions, record_decision, standing_decision
+from morphene_core.delivery.candidate import candidate
 from morphene_core.delivery.terms import (
     AT_CHOICE,
     NONE_FITS,
@@ -17,28 +18,12 @@ from morphene_core.delivery.terms import (
     forced_licence,
     what_follows,
 )
-from morphene_core.errors import InputError
-from morphene_core.files import sha256
-from morphene_core.home import Home, InstrumentPaths, Release
-from morphene_core.sources.collect import add_source, remove_source
-from morphene_core.sources.licences import OWN, Terms, known_terms
-from tests.recordings import record
-
-TODAY = date(2026, 11, 22)
-DEAL = "Contract with B. Ember"
-
-
-def licensed(licence: str, **changes: object) -> LicensedSource:
-    """Return a source whose author is named, with the terms that its licence implies or states."""
-    stated = Terms(True, True, False, False)
-    fields: dict[str, object] = {
-        "name": f"Takes under {licence}",
-        "origin": "recorded",
-        "licence": licence,
-        "attribution": "" if licence == OWN else "J. Doe",
-        "terms": known_terms(licence) or stated,
-    }
-    return LicensedSource(**fields | changes)  # type: ignore[arg-type]
+from morphene_core.home import Release
+from morphene_core.sources.collect import remove_source
+from morphene_core.sources.licences import OWN, ProblemKind, Terms, licence_problems
+from morphene_dagster.cli import main
+from tests.deliverable import make_deliverable
+from tests.licensed import DEAL, TODAY, licensed
 
 
 def terms(*licences: str, release: Release = "noncommercial") -> InstrumentTerms:
@@ -59,6 +44,7 @@ RULES = {
     "CC-BY-NC-ND-4.0": (False, True, False, False),
     "GPL-3.0-only": (True, True, True, True),
     "ODbL-1.0": (True, True, True, True),
+    "OFL-1.1": (True, True, True, True),
 }
 TOGETHER = {
     # Share-alike licences that go together, and the one that follows.
@@ -142,12 +128,23 @@ def test_a_licence_that_only_a_document_tells_is_for_a_person_to_clear() -> None
     assert DEAL in line and "documents/deal.pdf" in line
 
 
-def test_what_was_agreed_beside_the_licence_holds_and_is_for_a_person_to_clear() -> None:
-    agreed = Terms(True, True, True, False)
-    bought = licensed("CC-BY-NC-4.0", terms=agreed, document="documents/deal.pdf")
+@pytest.mark.parametrize(
+    ("licence", "agreed"),
+    [
+        ("CC-BY-NC-4.0", Terms(True, True, True, False)),
+        ("CC-BY-ND-4.0", Terms(True, True, True, False)),
+        ("CC-BY-SA-4.0", Terms(True, True, True, False)),
+    ],
+)
+def test_what_was_agreed_beside_the_licence_holds_and_is_for_a_person_to_clear(
+    licence: str, agreed: Terms
+) -> None:
+    bought = licensed(licence, terms=agreed, document="documents/deal.pdf")
     found = what_follows([bought], "commercial", TODAY)
-    assert found.commercial and found.obstacles == []
-    assert "documents/deal.pdf" in found.unclear[0]
+    assert found.commercial and found.obstacles == found.refused == []
+    assert found.licence == AT_CHOICE
+    (line,) = found.unclear
+    assert "documents/deal.pdf, which stays with whoever releases the instrument" in line
 
 
 def test_two_documents_that_ask_for_their_own_licence_exclude_one_another() -> None:
@@ -169,141 +166,71 @@ def test_a_licence_that_has_ended_forbids_the_release_and_one_that_ends_is_named
     assert f"ends on {last}" in found.conditions[0]
 
 
-def test_an_author_whom_nothing_names_forbids_the_release_and_the_remedy_is_a_command() -> None:
-    found = what_follows([licensed("CC-BY-4.0", attribution="")], "noncommercial", TODAY)
-    assert "--attribution" in found.obstacles[0].line
-    assert what_follows([licensed("CC0-1.0", attribution="")], "commercial", TODAY).obstacles == []
-
-
-# Whom to name.
+YESTERDAY = TODAY - timedelta(days=1)
+FORBIDDEN = [
+    ("derivatives", licensed("CC-BY-ND-4.0"), "an instrument is one", "attach the document"),
+    ("commercial", licensed("CC-BY-NC-4.0"), "the release is commercial", '"noncommercial"'),
+    ("expired", licensed("CC0-1.0", expires=YESTERDAY), f"on {YESTERDAY}", "Renew it"),
+    ("attribution", licensed("CC-BY-4.0", attribution=""), "names its author", "--attribution"),
+]
+MINDED = [
+    ("expiring", licensed("CC0-1.0", expires=TODAY)),
+    ("share_alike", licensed("CC-BY-SA-4.0")),
+]
 
 
 @pytest.mark.parametrize(
-    ("licence", "link"),
-    [
-        ("CC-BY-4.0", "https://creativecommons.org/licenses/by/4.0/"),
-        ("CC-BY-NC-SA-3.0", "https://creativecommons.org/licenses/by-nc-sa/3.0/"),
-        ("CC-BY-3.0-DE", "https://creativecommons.org/licenses/by/3.0/de/"),
-        ("CC0-1.0", "https://creativecommons.org/publicdomain/zero/1.0/"),
-        ("MIT", "https://spdx.org/licenses/MIT.html"),
-        (OWN, ""),
-        (DEAL, ""),
-    ],
+    ("kind", "source", "said", "remedy"), FORBIDDEN, ids=lambda part: str(part)[:20]
 )
-def test_a_licence_is_linked_where_it_can_be_read(licence: str, link: str) -> None:
-    assert licence_link(licence) == link
-
-
-def test_those_who_have_to_be_named_are_and_nobody_else() -> None:
-    sources = [
-        licensed(OWN),
-        licensed("CC0-1.0", attribution="Nobody asked"),
-        licensed("CC-BY-4.0", name="Violin *solo*", attribution="A. Bow", origin="licensed"),
-        licensed(DEAL, attribution="B. Ember"),
-        licensed("Another deal", attribution=""),
-    ]
-    entries = attributions(sources)
-    assert [entry["attribution"] for entry in entries] == ["A. Bow", "B. Ember"]
-    text = attributions_text("Pyroviolin", entries)
-    assert (
-        r'"Violin \*solo\*" by A. Bow (licensed), licensed under CC-BY-4.0'
-        " (https://creativecommons.org/licenses/by/4.0/). Modified: "
-    ) in text
-    assert "Nobody asked" not in text
-    assert "No source asks" in attributions_text("Pyroviolin", [])
-
-
-# Which sources an instrument has, and what is decided of them.
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> InstrumentPaths:
-    return Home(tmp_path / "home").instrument("pyroviolin")
-
-
-def trained_on(paths: InstrumentPaths, take: Path, **facts: object) -> list[dict[str, str]]:
-    """Register a recording, and return what a dataset would record of it."""
-    given = {"name": "Takes", "origin": "licensed", "licence": "CC-BY-4.0", "attribution": "J."}
-    add_source(paths, "musical", given | facts, [take])
-    file = {"role": "musical", "path": "Takes/x.wav", "sha256": sha256(take), "source": "Takes"}
-    return [file | {"licence": "CC-BY-4.0", "origin": "licensed", "attribution": "J."}]
-
-
-def test_the_licence_as_it_is_now_counts_and_of_a_removed_source_that_it_had(
-    paths: InstrumentPaths, tmp_path: Path
+def test_what_forbids_a_release_is_named_with_its_own_remedy(
+    kind: str, source: LicensedSource, said: str, remedy: str
 ) -> None:
-    recorded = trained_on(paths, record(tmp_path / "x.wav"))
-    add_source(paths, "musical", {"name": "Takes", "licence": "CC-BY-NC-4.0"})
-    (source,) = distinct(source_files(paths, recorded))
-    assert (source.licence, source.registered) == ("CC-BY-NC-4.0", True)
-    assert [known.name for known in known_sources(paths)] == ["Takes"]
-    remove_source(paths, "musical", "Takes")
-    (source,) = distinct(source_files(paths, recorded))
-    assert (source.licence, source.registered) == ("CC-BY-NC-4.0", False)
-    assert "taken out" in what_follows([source], "noncommercial", TODAY).unclear[0]
+    (problem,) = licence_problems(
+        source.terms, source.attribution, source.expires, "commercial", TODAY
+    )
+    assert problem.kind == kind
+    found = what_follows([source], "commercial", TODAY)
+    assert bool(found.refused) == (kind == "derivatives")
+    (obstacle,) = found.refused + found.obstacles
+    assert source.title in obstacle.text and obstacle.text.endswith(f"{said}.")
+    assert remedy in obstacle.remedy
 
 
-def test_of_a_source_that_no_manifest_has_the_record_counts_and_nothing_is_taken_for_allowed(
-    paths: InstrumentPaths,
+@pytest.mark.parametrize(("kind", "source"), MINDED, ids=lambda part: str(part)[:20])
+def test_what_is_only_to_be_minded_forbids_nothing(kind: str, source: LicensedSource) -> None:
+    (problem,) = licence_problems(
+        source.terms, source.attribution, source.expires, "commercial", TODAY
+    )
+    assert (problem.kind, problem.forbids) == (kind, False)
+    found = what_follows([source], "commercial", TODAY)
+    assert found.refused == found.obstacles == []
+
+
+def test_every_kind_of_problem_is_among_them() -> None:
+    assert {kind for kind, *_ in (*FORBIDDEN, *MINDED)} == set(get_args(ProblemKind))
+
+
+NAMELESS = {"licence": "CC-BY-4.0", "origin": "licensed", "name": 'Bo\'s "takes" $HOME'}
+
+
+def test_the_remedy_for_an_author_whom_nothing_names_is_a_command_that_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = {"role": "musical", "path": "x.wav", "sha256": "0" * 64, "source": "Gone"}
-    (known,) = distinct(source_files(paths, [file | {"licence": "CC-BY-4.0"}]))
-    (unknown,) = distinct(source_files(paths, [file | {"licence": DEAL}]))
-    assert known.terms.commercial
-    assert not unknown.terms.commercial
+    paths = make_deliverable(tmp_path / "home", **NAMELESS)
+    (obstacle,) = candidate(paths).terms.obstacles
+    _, command, _ = obstacle.remedy.split("`")
+    program, *arguments = shlex.split(command)
+    assert (program, arguments[-1]) == ("morphene", "TEXT")
+    monkeypatch.setenv("MORPHENE_HOME", str(paths.home))
+    done = CliRunner().invoke(main, [*arguments[:-1], "A. Bow"])
+    assert done.exit_code == 0, done.output
+    assert candidate(paths).terms.obstacles == []
 
 
-def test_a_rights_decision_stands_until_it_is_withdrawn_and_all_stay_on_record(
-    paths: InstrumentPaths, tmp_path: Path
+def test_the_author_of_a_source_that_was_taken_out_is_not_named_by_that_command(
+    tmp_path: Path,
 ) -> None:
-    contract = tmp_path / "contract.pdf"
-    contract.write_bytes(b"signed")
-    record_decision(paths, "clear", "commercial", "Cleared.", "Bo", ["Takes (own)"], contract)
-    standing = standing_decision(paths, "commercial")
-    assert standing is not None and standing.who == "Bo"
-    assert standing.missing(["Takes (own)", "Fire (own)"]) == ["Fire (own)"]
-    kept = paths.documents.parent / str(standing.document)
-    assert kept.read_bytes() == b"signed" and standing.document_sha256 == sha256(contract)
-    assert standing_decision(paths, "noncommercial") is None
-    record_decision(paths, "withdraw", "commercial", "A heir objects.", "Bo", [])
-    assert standing_decision(paths, "commercial") is None
-    record_decision(paths, "clear", "commercial", "Settled.", "Bo", ["Takes (own)"])
-    assert standing_decision(paths, "commercial") is not None
-    said = [decision.decision for decision in read_decisions(paths)]
-    assert said == ["Cleared.", "A heir objects.", "Settled."]
-
-
-@pytest.mark.parametrize("line", ['{"action": "withdraw", "release": "comm', '{"who": 3}', "\0"])
-def test_a_damaged_decision_is_not_passed_over_since_it_may_have_been_a_withdrawal(
-    paths: InstrumentPaths, line: str
-) -> None:
-    record_decision(paths, "clear", "commercial", "Cleared.", "Bo", ["Takes (own)"])
-    with paths.rights.open("a") as journal:
-        journal.write(f"{line}\n")
-    with pytest.raises(InputError, match=r"rights\.jsonl, line 2, is damaged"):
-        standing_decision(paths, "commercial")
-
-
-@pytest.mark.parametrize(
-    ("decision", "who", "complaint"),
-    [("", "Bo", "name and words"), (" ", "Bo", "name and words"), ("Yes.", "", "name and words"),
-     ("Yes.", "B" * 81, "at most"), ("Y" * 9000, "Bo", "at most")],
-)  # fmt: skip
-def test_a_rights_decision_without_name_or_words_is_refused(
-    paths: InstrumentPaths, decision: str, who: str, complaint: str
-) -> None:
-    with pytest.raises(InputError, match=complaint):
-        record_decision(paths, "clear", "commercial", decision, who, ["Takes (own)"])
-    assert read_decisions(paths) == []
-
-
-def test_where_there_is_nothing_to_clear_nothing_is_cleared(paths: InstrumentPaths) -> None:
-    with pytest.raises(InputError, match="has no sources yet"):
-        record_decision(paths, "clear", "commercial", "Yes.", "Bo", [])
-
-
-def test_a_document_that_is_none_is_refused(paths: InstrumentPaths, tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "missing.pdf"):
-        with pytest.raises(InputError, match=path.name):
-            record_decision(paths, "clear", "commercial", "Yes.", "Bo", ["Takes (own)"], path)
-    assert read_decisions(paths) == []
+    paths = make_deliverable(tmp_path / "home", **NAMELESS)
+    remove_source(paths, "musical", NAMELESS["name"])
+    (obstacle,) = candidate(paths).terms.obstacles
+    assert "`" not in obstacle.remedy and "train without it" in obstacle.remedy

@@ -14,6 +14,7 @@ from morphene_core.verdicts import (
     CRITERIA,
     Verdict,
     VerdictConflict,
+    doubtful_line,
     read_verdicts,
     record_verdict,
     verdict_on,
@@ -125,6 +126,23 @@ def test_a_torn_or_foreign_line_spoils_no_other(paths: InstrumentPaths) -> None:
         file.write('{"instrument": "pyroviolin"}\n{"criteria": 3, "decision": null}\n{"instr')
     record_verdict(paths, replace(GIVEN, listener="Ben"))
     assert [verdict.listener for verdict in read_verdicts(paths)] == ["Ada", "Ben"]
+
+
+def test_a_damaged_line_may_be_the_newest_verdict_on_a_checkpoint_until_another_is_given(
+    paths: InstrumentPaths,
+) -> None:
+    path = paths.models / "verdicts.jsonl"
+    record_verdict(paths, GIVEN)
+    record_verdict(paths, replace(GIVEN, decision="rejected"))
+    path.write_bytes(path.read_bytes()[:-3])
+    assert (verdict_on(paths, "a" * 64), doubtful_line(paths, "a" * 64)) == (None, 2)
+    record_verdict(paths, replace(GIVEN, checkpoint_sha256="b" * 64))
+    assert doubtful_line(paths, "a" * 64) == 2
+    assert doubtful_line(paths, "b" * 64) is None
+    record_verdict(paths, GIVEN)
+    assert (verdict_on(paths, "a" * 64), doubtful_line(paths, "a" * 64)) == (GIVEN, None)
+    path.write_text(path.read_text() + '{"decision": "rejected"}\n')
+    assert (verdict_on(paths, "a" * 64), doubtful_line(paths, "a" * 64)) == (None, 5)
 
 
 def test_fields_that_a_later_version_adds_do_no_harm(paths: InstrumentPaths) -> None:

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 import morphene_core.delivery.publish as publishing
 from morphene_core.audio.wav import SAMPLE_RATE
 from morphene_core.delivery.schema import SCHEMA, schema_faults
-from morphene_core.delivery.verify import checksum_faults, folder_faults, opened, read_metadata
+from morphene_core.delivery.verify import folder_faults, opened, read_metadata
 from morphene_core.errors import InputError
 from morphene_core.files import read_json, sha256
 from morphene_core.stages import deliver
@@ -60,7 +60,7 @@ def one_bit(folder: Path) -> str:
     audio = bytearray((folder / "demo.wav").read_bytes())
     audio[-1] ^= 1
     (folder / "demo.wav").write_bytes(audio)
-    return "demo.wav"
+    return "demo.wav is not what was delivered (its checksum differs)"
 
 
 def foreign(folder: Path) -> str:
@@ -134,6 +134,13 @@ def beside_a_mac(folder: Path) -> str:
     return "__MACOSX/code.ts"
 
 
+def of_another_model(folder: Path) -> str:
+    digest = read_json(folder / "metadata.json")["model"]["sha256"]
+    own, other = f'"sha256": "{digest}",\n    "bytes"', f'"sha256": "{"0" * 64}",\n    "bytes"'
+    said = "pyroviolin.ts is not the model that metadata.json describes"
+    return said if changed(folder, "metadata.json", own, other) else ""
+
+
 def judged_twice(folder: Path) -> str:
     name, other = '"name": "morph_progression"', '"name": "musical_reconstruction"'
     return changed(folder, "metadata.json", name, other) and "criteria.2.name"
@@ -149,7 +156,7 @@ def changed(folder: Path, name: str, before: str, after: str) -> bool:
 SPOILT = [
     missing, another_model, one_bit, foreign, linked, no_zip, truncated_zip, zip_of_another,
     wrong_numbers, unknown_field, shipped_unapproved, from_the_future, leads_out, left_out,
-    judged_twice, made_with_nothing, not_all_cleared, beside_a_mac,
+    judged_twice, of_another_model, made_with_nothing, not_all_cleared, beside_a_mac,
 ]  # fmt: skip
 
 
@@ -195,15 +202,12 @@ def test_metadata_that_cannot_be_read_is_said_in_one_line(
     assert "\n" not in str(error.value) and "delivered" in str(error.value)
 
 
-def test_a_delivery_of_an_older_morphene_has_its_checksums_and_no_schema(tmp_path: Path) -> None:
+def test_a_delivery_of_an_older_morphene_is_verified_with_that(tmp_path: Path) -> None:
     (tmp_path / "a.ts").write_bytes(b"a model")
     files = {"a.ts": sha256(tmp_path / "a.ts")}
     (tmp_path / "metadata.json").write_text(json.dumps({"files": files}))
-    assert checksum_faults(tmp_path, read_metadata(tmp_path)) == []
-    assert "format None" in folder_faults(tmp_path)[0]
-    (tmp_path / "a.ts").write_bytes(b"another")
-    (fault,) = checksum_faults(tmp_path, read_metadata(tmp_path))
-    assert "a.ts is not what was delivered" in fault
+    (fault,) = folder_faults(tmp_path)
+    assert "format None" in fault and "with the Morphene that made it" in fault
 
 
 def test_the_schema_is_published_with_the_delivery_and_explains_every_field(
@@ -383,6 +387,25 @@ def test_without_a_yes_nothing_is_loaded_and_the_exit_code_tells(delivered: Path
     assert "is code" in done.stderr
     done = verify(delivered / ZIP, "--no-play")
     assert done.exit_code == 0 and "was not loaded" in done.stdout
+
+
+def test_who_does_not_want_it_played_is_not_told_to_say_yes(delivered: Path) -> None:
+    for answer in ([], ["--yes"]):
+        done = verify(delivered, "--no-play", *answer)
+        assert done.exit_code == 0 and "was not loaded (--no-play)" in done.stdout
+        assert "--yes" not in done.stdout
+    assert "--yes loads and plays it" in verify(delivered).stdout
+
+
+@pytest.mark.parametrize("odd", ["x", 7, [], {"version": {}}, None])
+def test_whatever_metadata_hold_the_faults_are_said_in_json(tmp_path: Path, odd: object) -> None:
+    metadata = {"files": {}, "delivery": odd, "instrument": odd, "format": odd, "shippable": odd}
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    for form in (2, odd):
+        (tmp_path / "metadata.json").write_text(json.dumps(metadata | {"format": form}))
+        done = verify(tmp_path, "--json")
+        assert done.exit_code == 1 and json.loads(done.stdout)["faults"], done.exception
+        assert verify(tmp_path).exit_code == 1
 
 
 def test_what_was_unpacked_from_the_zip_and_looked_into_is_a_delivery(

@@ -1,5 +1,6 @@
 """Pictures of an audit: what to look at before listening."""
 
+import textwrap
 from pathlib import Path
 
 from morphene_core.audio.pictures import morph_png, spectrograms_png
@@ -9,6 +10,8 @@ from morphene_core.metrics import METRICS
 
 PICTURES = ("musical", "nonmusical", "morph")
 """File stems of an audit's pictures, one for each of the first three quality criteria."""
+
+_LINE = 110  # characters that fit above a spectrogram
 
 
 def draw_pictures(
@@ -43,10 +46,13 @@ def draw_pictures(
 
 
 def _numbers(metrics: dict[str, float | None], role: str) -> str:
-    """Return the metrics of a reconstruction in one line."""
-    of_role = [metric for metric in METRICS.values() if metric.criterion.startswith(role)]
-    return "reconstruction: " + ", ".join(
-        f"{metric.title} {'-' if value is None else f'{value:.3g}'}"
-        for metric in of_role
-        for value in [metrics.get(metric.name)]
+    """Return the metrics of a reconstruction, in as many lines as they need above a spectrogram."""
+    from morphene_core.criteria.words import in_words  # whose package imports this one
+
+    numbers = (
+        f"{metric.title} {in_words(metrics.get(metric.name), metric.unit)}"
+        for metric in METRICS.values()
+        if metric.criterion.startswith(role)
     )
+    whole = (number.replace(" ", "\N{NO-BREAK SPACE}") for number in numbers)
+    return textwrap.fill(f"reconstruction: {', '.join(whole)}", _LINE)

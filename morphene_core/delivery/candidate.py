@@ -1,6 +1,5 @@
 """What is to be delivered: the selected checkpoint, and all that is known of it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +9,11 @@ from morphene_core.audio.prepared import PreparedAudio, load_prepared
 from morphene_core.audits import Audit, read_audit
 from morphene_core.criteria import load_thresholds
 from morphene_core.dataset import dataset_version
-from morphene_core.delivery.lineage import SourceFile, distinct, source_files
+from morphene_core.delivery.lineage import SourceFile, distinct, source_files, source_titles
 from morphene_core.delivery.rights import Decision, standing_decision
 from morphene_core.delivery.terms import InstrumentTerms, Obstacle, what_follows
 from morphene_core.errors import InputError
+from morphene_core.files import sha256
 from morphene_core.final_model import FinalModel, export_of, model_path
 from morphene_core.gate import PLAYBACK, Criterion, evaluate, obstacles
 from morphene_core.home import ROLES, Home, InstrumentPaths, Release, Role
@@ -69,9 +69,10 @@ class Candidate:
 
     @property
     def needs_export(self) -> bool:
-        """Whether its export is missing, or has yet to prove itself before it ships."""
-        proven = self.criteria[PLAYBACK].passed or not self.profile.shippable
-        return self.model is None or not proven
+        """Whether its export is missing or damaged, or has yet to prove itself before it ships."""
+        if self.model is None or sha256(self.model_file) != self.model.sha256:
+            return True
+        return self.profile.shippable and not self.criteria[PLAYBACK].passed
 
     @property
     def obstacles(self) -> list[Obstacle]:
@@ -130,11 +131,6 @@ def candidate(paths: InstrumentPaths) -> Candidate:
         terms=what_follows(distinct(files), release, datetime.now(UTC).date()),
         rights=standing_decision(paths, release),
     )
-
-
-def source_titles(files: Sequence[SourceFile]) -> list[str]:
-    """Return each source of files with its licence, as a rights decision names them."""
-    return [source.title for source in distinct(files)]
 
 
 def complete(found: Candidate) -> tuple[Audit, FinalModel]:

@@ -1,6 +1,5 @@
 """The model card of a delivery, ``README.md``: what the instrument is, and what it is not."""
 
-import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,10 @@ from morphene_core.audio.pictures import overview_png
 from morphene_core.audio.wav import SAMPLE_RATE, read_mono
 from morphene_core.criteria.words import in_words
 from morphene_core.delivery.demo import SECTIONS
-from morphene_core.delivery.patches.wording import BUFFERS, DEFAULT_BUFFER, effect
+from morphene_core.delivery.markdown import plain, table
+from morphene_core.delivery.model import model_of
+from morphene_core.delivery.papers import not_covered_text, sources_table
+from morphene_core.delivery.patches.wording import BUFFERS, DEFAULT_BUFFER, buffer_label, effect
 from morphene_core.files import write_text
 from morphene_core.final_model import Latent
 from morphene_core.metrics import METRICS
@@ -130,26 +132,6 @@ def card_text(metadata: Metadata, pictures: Mapping[str, str]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def not_covered_text(rights: Metadata) -> str:
-    """Return which sources a rights decision does not cover, a sentence; empty if it covers all."""
-    if not (missing := rights.get("not_covered")):
-        return ""
-    return f"It does not cover {plain(', '.join(missing))}: that has yet to be decided."
-
-
-def plain(text: object) -> str:
-    """Return a text on one line that Markdown shows as it is written."""
-    line = " ".join(str(text).split())
-    line = re.sub(r"([\\`*_{}\[\]<>|#~&!$])", r"\\\1", line)
-    return re.sub(r"^(\d+)([.)])(?=\s|$)|^([-+=])", _escaped_start, line)
-
-
-def _escaped_start(found: re.Match[str]) -> str:
-    """Escape what would begin a list or underline a heading."""
-    number, mark, dash = found.groups()
-    return f"{number}\\{mark}" if number else f"\\{dash}"
-
-
 def _what_it_is(metadata: Metadata) -> str:
     instrument, model = metadata["instrument"], metadata["model"]
     musical, other = plain(instrument["musical_source"]), plain(instrument["nonmusical_source"])
@@ -217,7 +199,7 @@ def _numbers(numbers: Iterable[Metadata]) -> str:
         )
         for number in numbers
     ]
-    return _table(("number", "measured", "needed", "", "what it says"), rows)
+    return table(("number", "measured", "needed", "", "what it says"), rows)
 
 
 def _meaning(metric: str) -> str:
@@ -238,7 +220,7 @@ def _hear(metadata: Metadata) -> str:
         [
             "## Hear it",
             f"[demo.wav](demo.wav) was played by the delivered model itself. {heard}",
-            _table(("time", "what is heard"), rows),
+            table(("time", "what is heard"), rows),
             "All three have one loudness. The morph knob stays, rises and falls, as a hand moves"
             " it.",
             "![The demo: waveform and spectrogram](pictures/demo.png)",
@@ -248,11 +230,7 @@ def _hear(metadata: Metadata) -> str:
 
 def _play(metadata: Metadata) -> str:
     slug, rate = metadata["instrument"]["slug"], metadata["audio"]["sample_rate"]
-    latency = metadata["model"]["latency"]
-    rows = [
-        (f"{size:,}", f"{1000 * 2 * size / rate:.0f} ms", _total_ms(latency, size, rate), use)
-        for size, use in zip(BUFFERS, ("lowest latency", "default", "safest"), strict=True)
-    ]
+    model = model_of(metadata)
     return "\n\n".join(
         [
             "## Play it",
@@ -272,14 +250,11 @@ def _play(metadata: Metadata) -> str:
             f" as they do there. `nn~ {slug}.ts morph {DEFAULT_BUFFER}` takes the musical source,"
             " the non-musical one and the amount from 0 to 1, as three signals.",
             "nn~ keeps two buffers beside the time that the model itself takes"
-            f" ({latency['ms']:.0f} ms):",
-            _table(("buffer of nn~", "two buffers", "latency in all, about", ""), rows),
+            f" ({metadata['model']['latency']['ms']:.0f} ms). In samples, and with the latency in"
+            " all:",
+            "\n".join(f"- {buffer_label(model, size)}" for size in BUFFERS),
         ]
     )
-
-
-def _total_ms(latency: Metadata, buffer: int, rate: int) -> str:
-    return f"{1000 * (2 * buffer + latency['samples']) / rate:.0f} ms"
 
 
 def _latents(metadata: Metadata) -> str:
@@ -314,9 +289,9 @@ def _latents(metadata: Metadata) -> str:
             " patch that is made for one plays them all. `set latent 3 0.5` moves the third by half"
             " a standard deviation, `set latent 0 0` puts all back. Level and brightness are what"
             " changes from one deviation below the mean to one above.",
-            _table(head, latents),
-            _table(("attribute", "takes", "at first", "meaning"), attributes),
-            _table(("method", "in", "out"), methods),
+            table(head, latents),
+            table(("attribute", "takes", "at first", "meaning"), attributes),
+            table(("method", "in", "out"), methods),
         ]
     )
 
@@ -352,7 +327,7 @@ def _speed(metadata: Metadata) -> str:
             f" cores, load {machine['load']:g}, in {plain(machine['host'])} (torch"
             f" {plain(machine['torch'])}); blocks of {report['block']:,} samples, which leave"
             f" {deadline:.1f} ms each. Another machine takes another time.",
-            _table(("method", "half of the blocks", "99 % of them", "of the time", "missed"), rows),
+            table(("method", "half of the blocks", "99 % of them", "of the time", "missed"), rows),
             f"Latency of the model: {metadata['model']['latency']['ms']:.1f} ms, computed from its"
             f" convolutions{late}. The first two blocks after loading take several times as long.",
         ]
@@ -361,11 +336,6 @@ def _speed(metadata: Metadata) -> str:
 
 def _made(metadata: Metadata, pictures: Mapping[str, str]) -> str:
     training, checkpoint = metadata["training"], metadata["checkpoint"]
-    sources: dict[tuple[str, str, str, str], int] = {}
-    for file in metadata["lineage"]["sources"]:
-        key = (file["role"], file["source"], file["origin"], file["licence"])
-        sources[key] = sources.get(key, 0) + 1
-    rows = [(*map(plain, key), str(count)) for key, count in sources.items()]
     return "\n\n".join(
         [
             "## How it was made",
@@ -376,7 +346,7 @@ def _made(metadata: Metadata, pictures: Mapping[str, str]) -> str:
             f" {plain(training['hardware'])}, seed {training['seed']}. Training"
             f" `{training['id']}`, step {checkpoint['step']:,}, chosen by"
             f" {plain(checkpoint['chosen_by'])}: {plain(checkpoint['reason'])}",
-            _table(("role", "source", "origin", "licence", "files"), rows),
+            sources_table(metadata["lineage"]["sources"]),
             f"Approval: {plain(metadata['approval']['text'])}",
             *(f"![{text}](pictures/{name}.png)" for name, text in pictures.items()),
         ]
@@ -421,12 +391,7 @@ def _files(metadata: Metadata) -> str:
         "ATTRIBUTIONS.md": "whom to name",
     }
     rows = [(f"[{name}]({name})", text) for name, text in files.items()]
-    return "\n\n".join(["## Files", _table(("file", ""), rows)])
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return "\n\n".join(["## Files", table(("file", ""), rows)])
 
 
 def _listed(names: Iterable[str]) -> str:

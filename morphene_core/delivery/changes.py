@@ -2,16 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
-from morphene_core.delivery.card import plain
 from morphene_core.delivery.comparing import compare
 from morphene_core.delivery.facts import HOW_MADE, Metadata, differences, facts_of
+from morphene_core.delivery.markdown import plain
 
 _FOLLOWS_FROM = {
-    "approval.text": ("approval", "checkpoint.step"),
     "approval.verdict.training": ("training.id",),
     "approval.verdict.step": ("checkpoint.step",),
     "approval.verdict.checkpoint_sha256": ("checkpoint.sha256",),
-    "criteria.text": ("criteria", "checkpoint.step", "checkpoint.metrics", "approval"),
     "criteria.numbers.value": ("checkpoint.metrics",),
     "criteria.numbers.passed": ("checkpoint.metrics", "criteria.numbers.threshold"),
     "lineage.checkpoint": ("checkpoint.sha256",),

@@ -13,7 +13,23 @@ _MISSING = object()
 
 
 def facts_of(metadata: Metadata) -> dict[str, Any]:
-    """Return what makes a delivery another one: no version, no checksums, no timings.
+    """Return what makes a delivery another one: `untimed` metadata, and of those only facts.
+
+    The texts of criteria and approval are Morphene's words for facts that stand beside them, and a
+    run that exported the same bytes again is none.
+
+    Args:
+        metadata: of the delivery; an older Morphene's, too.
+    """
+    kept = untimed(metadata)
+    for worded in (*kept.get("criteria", []), kept.get("approval", {})):
+        worded.pop("text", None)
+    kept.get("lineage", {}).get("runs", {}).pop("export", None)
+    return kept
+
+
+def untimed(metadata: Metadata) -> dict[str, Any]:
+    """Return a delivery's metadata without its version, checksums and timings.
 
     Args:
         metadata: of the delivery; an older Morphene's, too.

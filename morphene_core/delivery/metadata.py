@@ -8,8 +8,8 @@ from typing import Any
 from morphene_core.approval import Approval
 from morphene_core.audio.wav import SAMPLE_RATE
 from morphene_core.audits import Audit
-from morphene_core.delivery.candidate import Candidate, complete, source_titles
-from morphene_core.delivery.lineage import SourceFile, distinct
+from morphene_core.delivery.candidate import Candidate, complete
+from morphene_core.delivery.lineage import SourceFile, distinct, source_titles
 from morphene_core.delivery.model import described_model
 from morphene_core.delivery.papers import attributions
 from morphene_core.delivery.rendering import made_with

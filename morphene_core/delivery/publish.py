@@ -9,9 +9,9 @@ from typing import Any
 from morphene_core.audio.excerpt import excerpt
 from morphene_core.audio.wav import SAMPLE_RATE, write_wav
 from morphene_core.delivery.archive import write_archive
-from morphene_core.delivery.candidate import Candidate, complete
+from morphene_core.delivery.candidate import Candidate, candidate, complete
 from morphene_core.delivery.card import PICTURES, write_card
-from morphene_core.delivery.changes import changes_text
+from morphene_core.delivery.changes import changes, changes_text
 from morphene_core.delivery.demo import play_demo
 from morphene_core.delivery.facts import same_but_for_timing
 from morphene_core.delivery.metadata import describe
@@ -28,7 +28,7 @@ from morphene_core.delivery.versions import (
     next_version,
     version_folder,
 )
-from morphene_core.errors import InputError, MorpheneError
+from morphene_core.errors import DAMAGED, InputError, MorpheneError
 from morphene_core.files import atomic_folder, sha256, sync, write_json, write_text
 from morphene_core.gate import require_open
 from morphene_core.home import ROLES
@@ -49,8 +49,9 @@ def publish(found: Candidate, report: Report = silent) -> dict[str, Any]:
         report: takes progress.
 
     Raises:
-        InputError: something is missing (the gate says all of it), the export has changed since it
-            was made, another process delivers the instrument, or there is no space left.
+        InputError: something is missing (the gate says all of it, before and after the demo is
+            played), the export has changed since it was made, another checkpoint was selected
+            meanwhile, another process delivers the instrument, or there is no space left.
     """
     require_open(found.paths.slug, found.obstacles)
     complete(found)
@@ -65,8 +66,20 @@ def publish(found: Candidate, report: Report = silent) -> dict[str, Any]:
         else:
             with atomic_folder(version_folder(found.paths, version)) as folder:
                 _fill(folder, found, metadata, report)
+                _require_unchanged(found)
         make_final(found.paths, version)
     return read_metadata(found.paths.final)
+
+
+def _require_unchanged(found: Candidate) -> None:
+    """Look again, now that the demo was played, whether the same may be delivered still."""
+    now = candidate(found.paths)
+    require_open(found.paths.slug, now.obstacles)
+    if now.selection.checkpoint_sha256 != found.selection.checkpoint_sha256:
+        raise InputError(
+            f"Another checkpoint was selected while step {found.selection.step:,} was being"
+            f" delivered: `morphene deliver {found.paths.slug}` delivers that one."
+        )
 
 
 def _is_delivered(found: Candidate, version: int, metadata: Mapping[str, Any]) -> bool:
@@ -89,8 +102,8 @@ def _fill(folder: Path, found: Candidate, metadata: dict[str, Any], report: Repo
     shutil.copyfile(found.model_file, target)
     if sha256(target) != model.sha256:
         raise InputError(
-            f"{found.model_file} is not what was exported: it has changed or is damaged. Delete it;"
-            f" `morphene deliver {slug}` exports it again then."
+            f"{found.model_file} is not what was exported: it has changed or is damaged."
+            f" `morphene deliver {slug}` exports it again."
         )
     report("playing the demo through the delivered model")
     _write_demo(folder / "demo.wav", target, found)
@@ -100,7 +113,7 @@ def _fill(folder: Path, found: Candidate, metadata: dict[str, Any], report: Repo
     write_text(folder / "LICENCE.md", licence_text(metadata))
     named = attributions_text(found.instrument.name, metadata["terms"]["attributions"])
     write_text(folder / "ATTRIBUTIONS.md", named)
-    write_text(folder / "CHANGES.md", changes_text(metadata, _earlier(found)))
+    write_text(folder / "CHANGES.md", changes_text(metadata, _earlier(found, metadata)))
     shutil.copyfile(SCHEMA, folder / SCHEMA.name)
     names = [path.relative_to(folder).as_posix() for path in files_of(folder)]
     write_json(folder / METADATA, metadata | {"files": _checksums(folder, names)})
@@ -128,14 +141,17 @@ def _pictures(found: Candidate) -> dict[str, Path]:
     return {name: path for name, path in pictures.items() if path.exists()}
 
 
-def _earlier(found: Candidate) -> dict[int, Any]:
+def _earlier(found: Candidate, metadata: Mapping[str, Any]) -> dict[int, Any]:
     """Return the metadata of all versions; a damaged one says nothing, and stops none."""
     earlier = {}
     for number in delivered_versions(found.paths):
-        with suppress(InputError):
-            metadata = read_metadata(version_folder(found.paths, number))
-            if "format" not in metadata or not schema_faults(metadata):
-                earlier[number] = metadata
+        with suppress(*DAMAGED):
+            there = read_metadata(version_folder(found.paths, number))
+            if "format" not in there:  # an older Morphene's: no schema tells whether it is damaged
+                changes(there, metadata)
+            elif schema_faults(there):
+                continue
+            earlier[number] = there
     return earlier
 
 

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import Any
 
 from morphene_core.delivery.card import PICTURES, card_text
-from morphene_core.delivery.facts import facts_of
+from morphene_core.delivery.facts import untimed
 from morphene_core.delivery.model import model_of
 from morphene_core.delivery.papers import attributions_text, licence_text
 from morphene_core.delivery.patches import patch_texts
@@ -36,7 +36,7 @@ def made_with(metadata: Mapping[str, Any]) -> dict[str, str]:
     Raises:
         KeyError: the model has no ``morph``.
     """
-    still = facts_of(metadata)
+    still = untimed(metadata)
     still |= {"delivery": {"version": 1, "previous": None}, "realtime": _A_REPORT}
     slug, model = still["instrument"]["slug"], model_of(still)
     written = [

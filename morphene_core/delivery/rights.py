@@ -26,8 +26,8 @@ class Decision:
         decision: in the person's words.
         who: the person's name.
         at: UTC time, ISO 8601.
-        sources: what the person knew to be in it: each source with its licence. The decision
-            holds for an instrument that is made of these and no others.
+        sources: what the person knew to be in it: each source as `LicensedSource.covered_as`
+            words it. The decision holds for an instrument that is made of these and no others.
         document: relative to the instrument's folder of sources, if there is one.
         document_sha256: its hash.
     """
@@ -63,7 +63,7 @@ def record_decision(
         release: how the instrument may be released.
         decision: in the person's words.
         who: the person's name.
-        sources: each source of the instrument with its licence.
+        sources: of the instrument, as `LicensedSource.covered_as` words them.
         document: a file that is copied to the documents of the sources.
 
     Raises:

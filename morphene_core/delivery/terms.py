@@ -5,12 +5,13 @@ asked for. None of this is legal advice.
 """
 
 import re
+import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from morphene_core.home import Release
-from morphene_core.sources.licences import Terms, known_terms, licence_problems
+from morphene_core.sources.licences import ProblemKind, Terms, known_terms, licence_problems
 
 AT_CHOICE = "at the choice of whoever releases it"
 """In place of a licence, where no source forces one."""
@@ -33,6 +34,9 @@ class LicensedSource:
         document: contract or consent, relative to the instrument's folder of sources.
         document_sha256: its hash.
         registered: whether the source is still in the manifest.
+        instrument: whose source it is.
+        role: what it is to the instrument. Sources that differ in nothing else are one to the
+            terms.
     """
 
     name: str
@@ -44,6 +48,8 @@ class LicensedSource:
     document: str | None = None
     document_sha256: str | None = None
     registered: bool = True
+    instrument: str = field(default="", compare=False)
+    role: str = field(default="", compare=False)
 
     @property
     def is_known(self) -> bool:
@@ -60,6 +66,16 @@ class LicensedSource:
     def title(self) -> str:
         """The source and its licence in a few words."""
         return f"{self.name} ({self.licence})"
+
+    @property
+    def covered_as(self) -> str:
+        """What a rights decision records of it: whatever gives another text needs another one.
+
+        A document may be the whole licence, so that its hash is part of it.
+        """
+        digest = self.document_sha256
+        document = f", document {digest[:8]}" if digest else ""
+        return f"{self.role} source {self.name} ({self.licence}{document})"
 
 
 @dataclass(frozen=True)
@@ -192,23 +208,27 @@ def _obstacles(
         )
         for problem in problems:
             if problem.forbids:
-                found = Obstacle(
-                    f"The licence of {source.title} {problem.text}.", _remedy(source, problem.text)
-                )
+                text = f"The licence of {source.title} {problem.text}."
+                found = Obstacle(text, _REMEDIES[problem.kind])
                 (obstacles if source.terms.derivatives else refused).append(found)
-        if source.terms.attribution and not source.attribution:
-            text = f"{source.title} asks for attribution, and no text names its author."
-            how = f'`morphene sources add … --name "{source.name}" --attribution TEXT`'
-            obstacles.append(Obstacle(text, f"Add it: {how}."))
+            elif problem.kind == "attribution":
+                text = f"{source.title} asks for attribution, and no text names its author."
+                obstacles.append(Obstacle(text, _how_to_name(source)))
     return refused, obstacles
 
 
-def _remedy(source: LicensedSource, problem: str) -> str:
-    if "non-commercial" in problem:
-        return 'Set release = "noncommercial" in morphene.toml, or train without it.'
-    if "expired" in problem:
-        return "Renew it, or train without it."
-    return "Train without it, or attach the document that allows more."
+_REMEDIES: dict[ProblemKind, str] = {
+    "derivatives": "Train without it, or attach the document that allows more.",
+    "commercial": 'Set release = "noncommercial" in morphene.toml, or train without it.',
+    "expired": "Renew it, or train without it.",
+}
+
+
+def _how_to_name(source: LicensedSource) -> str:
+    if not source.registered:
+        return "Register it again, with the text that names its author, or train without it."
+    place = f"-i {source.instrument} -t {source.role} --name {shlex.quote(source.name)}"
+    return f"Name its author: `morphene sources add {place} --attribution TEXT`."
 
 
 def _contradiction(sources: Sequence[LicensedSource]) -> Obstacle:
@@ -247,7 +267,9 @@ def _conditions(
 
 def _unclear(source: LicensedSource) -> list[str]:
     lines = []
-    where = f"read {source.document}" if source.document else "there is no document"
+    where = "there is no document"
+    if source.document:
+        where = f"see {source.document}, which stays with whoever releases the instrument"
     if known_terms(source.licence) is None:
         lines.append(f"Morphene does not know the licence of {source.title}: {where}.")
     elif not source.is_known:

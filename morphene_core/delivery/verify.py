@@ -94,7 +94,7 @@ def folder_faults(folder: Path, zipped: bool = True) -> list[str]:
         ]
     if faults := schema_faults(metadata):
         return [f"{METADATA} breaks its schema at {fault}" for fault in faults]
-    faults = checksum_faults(folder, metadata) + _foreign(folder, metadata)
+    faults = _checksum_faults(folder, metadata) + _foreign(folder, metadata)
     if faults:
         return faults
     slug = metadata["instrument"]["slug"]
@@ -106,14 +106,13 @@ def folder_faults(folder: Path, zipped: bool = True) -> list[str]:
     return faults + (_zip_faults(folder, metadata) if zipped or there else [])
 
 
-def checksum_faults(folder: Path, metadata: Mapping[str, Any]) -> list[str]:
+def _checksum_faults(folder: Path, metadata: Mapping[str, Any]) -> list[str]:
     """Return which files are missing or not what their checksums say, a line each."""
     faults = []
     for name, expected in metadata["files"].items():
-        digest = expected["sha256"] if isinstance(expected, dict) else expected
         if not _is_within(folder, name):
             faults.append(f"{name!r} is missing, or no file of this folder")
-        elif sha256(folder / name) != digest:
+        elif sha256(folder / name) != expected["sha256"]:
             faults.append(f"{name} is not what was delivered (its checksum differs)")
     return faults
 

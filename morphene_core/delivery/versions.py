@@ -34,16 +34,27 @@ def version_folder(paths: InstrumentPaths, version: int) -> Path:
 
 
 def next_version(paths: InstrumentPaths) -> int:
-    """Return a number that no delivery has, and nothing else in their folder."""
-    there = [int(path.name) for path in paths.deliveries.glob("*") if path.name.isdecimal()]
-    return max([0, *there]) + 1
+    """Return a number that no delivery has, nothing else in their folder, nor one that is lost.
+
+    ``final`` tells the number of the newest after it was deleted.
+    """
+    lost = paths.final.readlink().name if paths.final.is_symlink() else ""
+    return max([0, *_numbers(paths), int(lost) if lost.isdecimal() else 0]) + 1
 
 
-def delivered_folders(paths: InstrumentPaths) -> list[Path]:
-    """Return the folders of all deliveries, the oldest first, and of one by an older Morphene."""
-    folders = [version_folder(paths, version) for version in delivered_versions(paths)]
-    of_old = not paths.final.is_symlink() and (paths.final / METADATA).exists()
+def delivery_folders(paths: InstrumentPaths) -> list[Path]:
+    """Return the folders of all deliveries, whole or not, the oldest first.
+
+    One by an older Morphene, which has yet to get its number, is ``final`` itself.
+    """
+    folders = [version_folder(paths, number) for number in _numbers(paths)]
+    of_old = paths.final.is_dir() and not paths.final.is_symlink()
     return [paths.final, *folders] if of_old else folders
+
+
+def _numbers(paths: InstrumentPaths) -> list[int]:
+    names = (path.name for path in paths.deliveries.glob("*"))
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 @contextmanager

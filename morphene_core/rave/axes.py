@@ -55,7 +55,7 @@ def latent_axes(
     signs, latents = torch.ones(count), []
     for index in range(count):
         effects = [_effect(model, piece, index, float(deviations[index])) for piece in pieces]
-        signs[index], rises, loudness, octaves = _direction(effects)
+        signs[index], rises, loudness, octaves = direction(effects)
         latents.append(
             Latent(
                 number=index + 1,
@@ -69,11 +69,14 @@ def latent_axes(
     return signs, latents
 
 
-def _direction(effects: Sequence[tuple[float, float]]) -> tuple[int, Rises, float, float]:
+def direction(effects: Sequence[tuple[float, float]]) -> tuple[int, Rises, float, float]:
     """Return which way up is, what rises then, and by how many dB and octaves.
 
     Args:
-        effects: on each reference, in dB and octaves, the way that the model has it.
+        effects: of a latent on each reference, in dB and octaves, the way that the model has it.
+
+    Returns:
+        1 or -1, what rises, and the means of the effects, turned by it.
     """
     loudness, octaves = np.mean(effects, axis=0).tolist()
     agree = len({level > 0 for level, _ in effects}) == 1

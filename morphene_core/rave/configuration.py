@@ -91,7 +91,7 @@ class ModelOfConfig:
         if not checkpoint.exists():
             raise InputError(f"{checkpoint} does not exist.")
         try:
-            state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+            state = torch.load(checkpoint, "cpu", weights_only=True, mmap=True)["state_dict"]
             missing, unexpected = self._model.load_state_dict(state, strict=False)
         except Exception as error:  # torch raises some ten kinds of errors on a broken file
             raise InputError(
@@ -105,7 +105,9 @@ class ModelOfConfig:
 
 
 def reason_of(error: Exception) -> str:
-    """Return what torch says of a file that it cannot load, in one line."""
+    """Return what torch says of a file that it cannot load, or what is not in it, in one line."""
+    if isinstance(error, KeyError):
+        return f"it holds no {error.args[0]}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # The first line of a mismatch announces the list that follows.
     told = lines[1] if len(lines) > 1 and lines[0].endswith(":") else (lines or ["unreadable"])[0]

@@ -68,6 +68,7 @@ def export(
             weights.
     """
     with isolated(threads=1):  # sums of floats depend on how many threads share them
+        torch.manual_seed(0)  # a noise synthesizer draws while the latents are compared
         model = load_model(checkpoint, streaming=True)
         require_morph(model, str(checkpoint))
         _require_sound(model, checkpoint)

@@ -6,19 +6,19 @@ from morphene_core.rave.host import HostedModel
 from morphene_core.rave.instrument import require_morph
 
 
-def refuse_the_impossible(profile: Profile, model: HostedModel, field: tuple[int, int]) -> None:
+def refuse_the_impossible(profile: Profile, model: HostedModel) -> None:
     """Compare the length of an example with what RAVE does to it, and look at the architecture.
 
     Args:
         profile: whose examples they are.
         model: built from it.
-        field: samples before and after one that decide it (the receptive field).
 
     Raises:
         InputError: nothing is left of an example, or it is shorter than half a spectral window; or
             no instrument could be made of what is trained.
     """
     require_morph(model.rave, f"Profile {profile.name}")
+    field = model.find_receptive_field()
     n_signal, module = profile.training.n_signal, model.rave
     bands = module.pqmf.n_band
     left = n_signal // bands

@@ -74,6 +74,8 @@ class StreamingInstrument(nn_tilde.Module):  # type: ignore[misc]
         self.latent_size, self.full_latent_size = shown, int(model.latent_size)
         self.n_channels = self.target_channels = 1
         self.stereo_mode = False
+        # RAVE VST looks for it, and then decodes left and right as a batch of two.
+        self.stereo = True
         for attribute in ATTRIBUTES:
             self.register_attribute(attribute.name, tuple(attribute.default))
 
@@ -116,7 +118,8 @@ class StreamingInstrument(nn_tilde.Module):  # type: ignore[misc]
         """Turn latents (batch, latents, frames) into audio (batch, 1, frames * ratio).
 
         It takes up to ``full_latent_size`` latents; those that are missing are drawn. In the stereo
-        mode the batch holds left and right, which come out as channels.
+        mode the batch holds left and right, which come out as channels; RAVE VST, which draws the
+        hidden latents itself, for each of the two, takes them as the batch that they are.
         """
         shown = z[:, : self.latent_size] + self.latent_offset[:, : z.shape[1]]
         hidden = self.full_latent_size - z.shape[1]
@@ -165,7 +168,7 @@ class StreamingInstrument(nn_tilde.Module):  # type: ignore[misc]
 
     @torch.jit.export
     def set_stereo_mode(self, stereo: bool) -> None:
-        """Decode left and right as a batch of two, as RAVE VST does."""
+        """Give a batch of two as left and right, as stock RAVE's export does once it is told to."""
         self.stereo_mode = stereo
 
     @torch.jit.export
@@ -265,15 +268,19 @@ def require_morph(model: rave.RAVE, name: str) -> None:
         name: of the checkpoint or profile, for the message.
 
     Raises:
-        InputError: its latents are no continuous space of principal components.
+        InputError: its latents are no continuous space of principal components, or it does not
+            take and give bands of audio.
     """
     styled = any(
         isinstance(module, rave.blocks.AdaptiveInstanceNormalization) for module in model.modules()
     )
-    if styled or not isinstance(model.encoder, rave.blocks.VariationalEncoder):
+    variational = isinstance(model.encoder, rave.blocks.VariationalEncoder)
+    in_bands = model.input_mode == model.output_mode == "pqmf"
+    if styled or not variational or not in_bands:
         raise InputError(
             f"{name} is of an architecture that is not exported: an instrument needs RAVE's"
-            " variational encoder, without style transfer (AdaIN), as in v2."
+            " variational encoder, without style transfer (AdaIN), between bands of audio (PQMF),"
+            " as in v2."
         )
 
 

@@ -143,7 +143,7 @@ def _make_ready(
         batches(dataset, profile, (), 0)
         seed_everything((profile.training.seed, MODEL))
         model = HostedModel(profile.training.learning_rate, device)
-        refuse_the_impossible(profile, model, model.find_receptive_field())
+        refuse_the_impossible(profile, model)
         model.close()
     if record.schedule is None:
         report("measuring the speed of both phases, to fit the schedule to the budget")

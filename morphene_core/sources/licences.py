@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from difflib import get_close_matches
+from typing import Literal
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
@@ -24,10 +25,9 @@ _NOTICE = {
     "BSD-2-Clause",
     "BSD-3-Clause",
     "Zlib",
-    "OFL-1.1",
     "ODC-By-1.0",
 }
-_COPYLEFT = re.compile(r"(A|L)?GPL-\d\.\d-(only|or-later)|ODbL-1\.0|FreeArt|LAL-1\.[23]")
+_COPYLEFT = re.compile(r"(A|L)?GPL-\d\.\d-(only|or-later)|ODbL-1\.0|OFL-1\.1|FreeArt|LAL-1\.[23]")
 _COMMON = (
     "CC0-1.0", "CC-BY-4.0", "CC-BY-3.0", "CC-BY-SA-4.0", "CC-BY-SA-3.0", "CC-BY-NC-4.0",
     "CC-BY-ND-4.0", "CC-BY-NC-SA-4.0", "CC-BY-NC-ND-4.0", "PDDL-1.0", "MIT", "Apache-2.0",
@@ -51,12 +51,22 @@ class Terms:
     share_alike: bool
 
 
+ProblemKind = Literal[
+    "derivatives", "commercial", "expired", "expiring", "attribution", "share_alike"
+]
+
+
 @dataclass(frozen=True)
 class Problem:
     """Why a source must not be used (``forbids``), or what to mind when it is."""
 
+    kind: ProblemKind
     text: str
-    forbids: bool
+
+    @property
+    def forbids(self) -> bool:
+        """Whether the source must not be used."""
+        return self.kind in ("derivatives", "commercial", "expired")
 
 
 def known_terms(licence: str) -> Terms | None:
@@ -109,15 +119,17 @@ def licence_problems(
     """
     problems = []
     if not terms.derivatives:
-        problems.append(Problem("allows no derivatives, and an instrument is one", True))
+        problems.append(Problem("derivatives", "allows no derivatives, and an instrument is one"))
     if not terms.commercial and release == "commercial":
-        problems.append(Problem("is for non-commercial use, and the release is commercial", True))
+        text = "is for non-commercial use, and the release is commercial"
+        problems.append(Problem("commercial", text))
     if expires and expires < today:
-        problems.append(Problem(f"expired on {expires}", True))
+        problems.append(Problem("expired", f"expired on {expires}"))
     elif expires and expires <= today + timedelta(days=EXPIRING_DAYS):
-        problems.append(Problem(f"expires on {expires}", False))
+        problems.append(Problem("expiring", f"expires on {expires}"))
     if terms.attribution and not attribution:
-        problems.append(Problem("asks for attribution, and no text is given", False))
+        problems.append(Problem("attribution", "asks for attribution, and no text is given"))
     if terms.share_alike:
-        problems.append(Problem("is share-alike: clear which licence the instrument takes", False))
+        text = "is share-alike: clear which licence the instrument takes"
+        problems.append(Problem("share_alike", text))
     return problems

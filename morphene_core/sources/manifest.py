@@ -144,6 +144,10 @@ class Source(_Entry):
                 raise ValueError(
                     f"{term}: {self.licence} forbids it; attach the document that allows it"
                 )
+        if self.share_alike is False and known and known.share_alike and not self.document:
+            raise ValueError(
+                f"share_alike: {self.licence} asks for it; attach the document that waives it"
+            )
         return self
 
     @property

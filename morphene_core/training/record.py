@@ -293,7 +293,7 @@ def current_training(paths: InstrumentPaths) -> TrainingFolder:
         InputError: the instrument was never trained.
     """
     if not paths.checkpoints.is_symlink():
-        raise InputError(f"{paths.slug} has no training yet: materialize its `checkpoints` first.")
+        raise InputError(f"{paths.slug} has no training yet: say `morphene run {paths.slug}`.")
     return TrainingFolder(paths.checkpoints.resolve().parent)
 
 

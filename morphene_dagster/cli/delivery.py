@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 
+_PRINTED = (
+    "It stays on record, and is printed in the delivery (README.md, LICENCE.md, metadata.json)."
+)
 NOT_PLAYED = 2
 """Exit code of `morphene verify` where nothing is wrong, but the model was not loaded."""
 
@@ -36,18 +39,19 @@ def deliver(instrument: str, as_json: bool) -> None:
 
     It is exported first, if it is not. If something is missing (a criterion, a verdict, a right),
     nothing is published and all of it is listed. Where nothing has changed, the newest version
-    stays.
+    stays; it is said whether the version is new.
     """
     with user_errors():
         from rich.console import Console
 
         from morphene_core.delivery.candidate import candidate
+        from morphene_core.delivery.versions import delivered_versions
 
         home, slug = open_home(), find_instrument(instrument).slug
         paths = home.instrument(slug)
         console = Console(stderr=as_json, highlight=False, soft_wrap=True)
         found, error = candidate(paths), None
-        delivered = False
+        before, delivered = delivered_versions(paths), False
         if found.needs_export or not found.obstacles:
             from morphene_dagster.launch import launch
 
@@ -56,12 +60,12 @@ def deliver(instrument: str, as_json: bool) -> None:
             delivered = outcome.success and not outcome.waits_for
             found, error = candidate(paths), outcome.error
         if as_json:
-            print_json(_outcome(found, delivered) | {"error": error})
+            print_json(_outcome(found, delivered, before) | {"error": error})
         if not delivered:
             console.print(_why_not(found, error), style="red", markup=False)
             sys.exit(1)
         if not as_json:
-            _say_what_is_delivered(paths)
+            _say_what_is_delivered(paths, before)
 
 
 def _why_not(found: "Candidate", error: str | None) -> str:
@@ -72,24 +76,27 @@ def _why_not(found: "Candidate", error: str | None) -> str:
     return error or f"Stopped. `morphene deliver {found.paths.slug}` goes on from what is there."
 
 
-def _outcome(found: "Candidate", delivered: bool) -> dict[str, Any]:
+def _outcome(found: "Candidate", delivered: bool, before: list[int]) -> dict[str, Any]:
     from morphene_core.delivery.verify import read_metadata
 
-    metadata = read_metadata(found.paths.final) if delivered else None
+    version = read_metadata(found.paths.final)["delivery"]["version"] if delivered else None
     return {
         "delivered": delivered,
         "folder": str(found.paths.final) if delivered else None,
-        "version": metadata["delivery"]["version"] if metadata else None,
+        "version": version,
+        "new": version not in before if delivered else None,
         "missing": [asdict(obstacle) for obstacle in found.obstacles],
     }
 
 
-def _say_what_is_delivered(paths: "InstrumentPaths") -> None:
+def _say_what_is_delivered(paths: "InstrumentPaths", before: list[int]) -> None:
     from morphene_core.delivery.verify import read_metadata
 
     metadata = read_metadata(paths.final)
     version = metadata["delivery"]["version"]
-    click.secho(f"\nVersion {version} of {metadata['instrument']['name']}: ", bold=True, nl=False)
+    how = "up to date, nothing has changed" if version in before else "new"
+    name = metadata["instrument"]["name"]
+    click.secho(f"\nVersion {version} of {name} is {how}: ", bold=True, nl=False)
     click.echo(f"{paths.final}")
     click.echo("  README.md says what it is and how to play it, CHANGES.md what is new in it.")
     if metadata["notice"]:
@@ -124,7 +131,7 @@ def verify(delivery: Path, yes: bool, play: bool, as_json: bool) -> None:
             )
             if allowed:
                 faults = _trial(folder, metadata)
-        _say_findings(delivery, metadata, faults, allowed, as_json)
+        _say_findings(delivery, metadata, faults, wanted, allowed, as_json)
         if faults:
             sys.exit(1)
         if wanted and not allowed:
@@ -140,8 +147,14 @@ def _trial(folder: Path, metadata: dict[str, Any]) -> list[str]:
 
 
 def _say_findings(
-    delivery: Path, metadata: dict[str, Any], faults: list[str], played: bool, as_json: bool
+    delivery: Path,
+    metadata: dict[str, Any],
+    faults: list[str],
+    wanted: bool,
+    played: bool,
+    as_json: bool,
 ) -> None:
+    from morphene_core.delivery.comparing import value_at
     from morphene_core.sources.listing import printable
 
     if as_json:
@@ -149,7 +162,7 @@ def _say_findings(
             {
                 "delivery": str(delivery),
                 "instrument": metadata.get("instrument"),
-                "version": (metadata.get("delivery") or {}).get("version"),
+                "version": value_at(metadata, "delivery.version"),
                 "shippable": metadata.get("shippable"),
                 "files": len(metadata["files"]),
                 "played": played and not faults,
@@ -165,7 +178,8 @@ def _say_findings(
     name = printable(metadata["instrument"]["name"])
     version = metadata["delivery"]["version"]
     click.echo(f"✓ {name}, version {version}: {len(metadata['files'])} files, as delivered.")
-    not_loaded = "The model was not loaded: --yes loads and plays it."
+    why = ": --yes loads and plays it" if wanted else " (--no-play)"
+    not_loaded = f"The model was not loaded{why}."
     click.echo("✓ The model loads and plays." if played else not_loaded)
     if metadata["notice"]:
         click.secho(printable(metadata["notice"]), fg="yellow")
@@ -174,7 +188,7 @@ def _say_findings(
 @click.command()
 @click.argument("instrument")
 @click.option("--by", "who", help="Who decides: a person's name.")
-@click.option("--decision", help="What was decided, in words. It stays on record.")
+@click.option("--decision", help=f"What was decided, in words. {_PRINTED}")
 @click.option("--document", type=_PATH, help="A contract or an opinion; it is copied.")
 @click.option("--withdraw", is_flag=True, help="Take back what was decided before.")
 @json_option
@@ -190,7 +204,8 @@ def rights(
 
     A commercial delivery needs one: that whoever releases the instrument has cleared the licences
     of its recordings and of the tools (RAVE and nn~ are CC BY-NC 4.0). It holds for the sources
-    that there are now, and is withdrawn by another one.
+    that there are now, with their licences and documents, and is withdrawn by another one. Name
+    and words are printed in the delivery.
     """
     with user_errors():
         from morphene_core.delivery.lineage import known_sources
@@ -200,18 +215,17 @@ def rights(
         home, slug = open_home(), find_instrument(instrument).slug
         paths, release = home.instrument(slug), home.release(slug)
         if decision is not None:
-            sources = [source.title for source in known_sources(paths)]
             record_decision(
                 paths,
                 "withdraw" if withdraw else "clear",
                 release,
                 decision,
                 who or "",
-                sources,
+                known_sources(paths),
                 document,
             )
         elif who or document or withdraw:
-            raise InputError('Say what was decided, in words: --decision "…". It stays on record.')
+            raise InputError(f'Say what was decided, in words: --decision "…". {_PRINTED}')
         decisions = [asdict(made) for made in read_decisions(paths)]
         shown = decisions if as_json else [_row(made) for made in decisions]
         print_rows(shown, as_json, f"Nobody has recorded a rights decision on {slug}.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from morphene_dagster.cli.common import (
+    counted,
     find_instrument,
     json_option,
     open_home,
@@ -139,7 +140,8 @@ def remove(instrument: str, role: str, name: str) -> None:
         click.echo(f"{name!r} is out; its files and its entry are in {target}")
         made = [u for u in where_used(home, name) if not u.kind.endswith("recordings")]
         if made:
-            click.echo(f"{len(made)} things made from it remain: `morphene sources where-used`")
+            things = counted(len(made), "thing")
+            click.echo(f"Made from it, or perhaps: {things}. See `morphene sources where-used`.")
 
 
 @sources.command()
@@ -213,11 +215,32 @@ def verify(instrument: str | None, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def where_used(name: str, as_json: bool) -> None:
-    """Everything that contains the source NAME: datasets, checkpoints, exports, deliveries."""
+    """Everything that contains the source NAME: datasets, checkpoints, exports, deliveries.
+
+    Ends with 1 if something may contain it whose record is missing or damaged; each is named.
+    """
     with user_errors():
         from morphene_core.sources.usage import where_used as find_uses
 
-        print_rows([vars(use) for use in find_uses(open_home(), name)], as_json, "Nowhere.")
+        uses = [vars(use) for use in find_uses(open_home(), name)]
+        doubtful = [use for use in uses if use["doubt"]]
+        if as_json:
+            print_json(uses)
+        else:
+            _print_uses([use for use in uses if not use["doubt"]], doubtful)
+        if doubtful:
+            raise SystemExit(1)
+
+
+def _print_uses(found: list[dict[str, Any]], doubtful: list[dict[str, Any]]) -> None:
+    from morphene_core.sources.listing import printable
+
+    if found or not doubtful:
+        shown = [{key: use[key] for key in use if key != "doubt"} for use in found]
+        print_rows(shown, False, "Nowhere.")
+    for use in doubtful:
+        line = f"{use['what']} ({use['kind']}) may hold it: {use['doubt']}"
+        click.secho(printable(line), fg="yellow")
 
 
 @sources.command()

@@ -29,8 +29,8 @@ def patch_faults(folder: Path, slug: str, model: FinalModel) -> list[str]:
 
     Checked is what can be without the programs: that both can be read, that they are made of known
     objects, that every cord joins an outlet and an inlet that are there, that nn~ gets this model,
-    a method that it has and a signal in each inlet, and that all that is sent to it are attributes
-    of the model with values of their number.
+    a method that it has and a signal in each inlet, that all that is sent to it are attributes of
+    the model with values of their number, and that something starts and stops it.
 
     Args:
         folder: with ``{slug}.pd`` and ``{slug}.maxpat``.
@@ -104,6 +104,9 @@ def _model(
     for latent in model.latents:
         if f"set latent {latent.number}" not in attributes:
             yield f"nothing sets latent {latent.number}"
+    for does, said in (("starts", "enable 1"), ("stops", "enable 0")):
+        if said not in attributes:
+            yield f"nothing {does} nn~ ({said})"
 
 
 def _nn(graph: Graph, key: str, node: Node, slug: str, model: FinalModel) -> Iterator[str]:

@@ -18,6 +18,7 @@ Nobody has run it. Ten minutes in Max 8 or later, with nn~ 1.6 and this folder's
 
 - [ ] Options > Audio Status: the sampling rate is {rate} Hz.
 - [ ] Open `{slug}.maxpat`. The Max console shows no error, and no object box is orange or empty.
+      ON is off, Morph at 0.5, the gain at -6 dB; both levels and all latents are at 0.
 - [ ] Press ON. The bar says that the sample rate is right, and after a moment `demo.wav` is heard
       through the model.
 - [ ] Move Morph slowly from 0 to 1 and back: from the musical source to the non-musical one,

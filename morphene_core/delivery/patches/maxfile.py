@@ -12,7 +12,10 @@ Place = tuple[int, int, int, int]
 
 
 STOCK: dict[str, tuple[int, tuple[str, ...]]] = {
+    "!=": (2, ("int",)),
     "*~": (2, ("signal",)),
+    "+": (2, ("float",)),
+    "-": (2, ("float",)),
     "==": (2, ("int",)),
     "adc~": (1, ("signal", "signal")),
     "buffer~": (1, ("float", "bang")),

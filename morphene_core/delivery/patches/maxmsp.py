@@ -62,6 +62,7 @@ class _Patch:
         """Add a slider with its lowest, highest and first value, and a number box beside it.
 
         It can be set by sending to ``{slug}-{name}``; what is beyond its ends is taken for them.
+        The slider itself goes from 0: with a minimum, Max would add that to all that enters it.
 
         Returns:
             The id of the object that passes the value on.
@@ -69,15 +70,18 @@ class _Patch:
         (x, y), (sx, sy, width, height) = at, shown
         low, high, first = bounds
         slider = self.patcher.gui(
-            "slider", (x, y + 60), (sx, sy, width - 58, height), floatoutput=1, min=low,
-            size=high - low, orientation=1, parameter_enable=0, bgcolor=_SLOT, knobcolor=_ACCENT,
+            "slider", (x, y + 60), (sx, sy, width - 58, height), floatoutput=1, size=high - low,
+            orientation=1, parameter_enable=0, bgcolor=_SLOT, knobcolor=_ACCENT,
         )  # fmt: skip
         number = self.patcher.gui(
             "flonum", (x, y + 104), (sx + width - 54, sy + height // 2 - 10, 54, 20), format=6,
             parameter_enable=0,
         )  # fmt: skip
-        self.patcher.chain(self.patcher.obj(x, y, f"loadmess {first:g}"), slider, number)
-        self.patcher.connect(self.patcher.obj(x, y + 30, f"r {self.slug}-{name}"), slider)
+        above_low = self.patcher.obj(x + 150, y, f"+ {abs(low):.1f}")
+        value = self.patcher.obj(x + 60, y + 104, f"- {abs(low):.1f}")
+        self.patcher.chain(self.patcher.obj(x, y, f"loadmess {first:g}"), above_low, slider)
+        self.patcher.connect(self.patcher.obj(x, y + 30, f"r {self.slug}-{name}"), above_low)
+        self.patcher.chain(slider, value, number)
         clip = self.patcher.obj(x, y + 126, f"clip {low:.1f} {high:.1f}")
         self.patcher.connect(number, clip)
         return clip
@@ -244,10 +248,13 @@ def _output(patch: _Patch, y: int, nn: str) -> int:
         (level, 20), (_LEFT + 78, y + 82, 206, 18), "gain", (*wording.GAIN_DB, -6.0)
     )
     patcher.chain(patcher.obj(x, 20, f"r {slug}-on"), on)
+    patcher.connect(patcher.obj(right, 20, "loadmess 0"), on)  # nn~ itself begins enabled
+    is_on = patcher.obj(x + 60, 84, "!= 0")  # a toggle passes on what it is sent: a pad's 127
+    patcher.connect(on, is_on)
     begin, end = patcher.obj(x, 150, "t b b b b"), patcher.obj(right, 150, "t b b")
     for number, column, order in ((1, x, begin), (0, right, end)):
-        patcher.chain(on, patcher.obj(column, 120, f"sel {number}"), order)
-    patcher.connect(on, patcher.obj(x + 60, 50, f"s {slug}-is-on"))
+        patcher.chain(is_on, patcher.obj(column, 120, f"sel {number}"), order)
+    patcher.connect(is_on, patcher.obj(x + 60, 50, f"s {slug}-is-on"))
     louder, softer = patcher.message(x, 190, "1"), patcher.message(right + 110, 190, "0")
     enable, disable = (
         patcher.message(x + 50, 190, "enable 1"),

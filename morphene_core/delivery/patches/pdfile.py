@@ -9,13 +9,14 @@ from morphene_core.delivery.patches.graph import Cord, Graph, Node, Shape
 Atom = str | int | float
 
 VANILLA = {
-    "*~": (2, 1), "+": (2, 1), "-": (2, 1), "==": (2, 1), "bng": (1, 1), "change": (1, 1),
-    "clip": (3, 1), "cnv": (0, 0), "dbtorms": (1, 1), "delay": (2, 1), "env~": (1, 1), "f": (2, 1),
-    "floatatom": (1, 1), "hradio": (1, 1), "hsl": (1, 1), "inlet": (0, 1), "inlet~": (0, 1),
-    "line~": (2, 1), "loadbang": (0, 1), "makefilename": (1, 1), "message": (1, 1),
-    "metro": (2, 1), "moses": (2, 2), "openpanel": (1, 1), "outlet": (1, 0), "outlet~": (1, 0),
-    "print": (1, 0), "r": (0, 1), "readsf~": (1, 2), "s": (1, 0), "samplerate~": (1, 1),
-    "symbol": (2, 1), "text": (0, 0), "tgl": (1, 1), "timer": (2, 1), "vu": (2, 2),
+    "!=": (2, 1), "*~": (2, 1), "+": (2, 1), "-": (2, 1), "==": (2, 1), "bng": (1, 1),
+    "change": (1, 1), "clip": (3, 1), "cnv": (0, 0), "dbtorms": (1, 1), "delay": (2, 1),
+    "env~": (1, 1), "f": (2, 1), "floatatom": (1, 1), "hradio": (1, 1), "hsl": (1, 1),
+    "inlet": (0, 1), "inlet~": (0, 1), "int": (2, 1), "line~": (2, 1), "loadbang": (0, 1),
+    "makefilename": (1, 1), "message": (1, 1), "metro": (2, 1), "moses": (2, 2),
+    "openpanel": (1, 1), "outlet": (1, 0), "outlet~": (1, 0), "print": (1, 0), "r": (0, 1),
+    "readsf~": (1, 2), "s": (1, 0), "samplerate~": (1, 1), "symbol": (2, 1), "text": (0, 0),
+    "tgl": (1, 1), "timer": (2, 1), "vu": (2, 2),
 }  # fmt: skip
 """Pure Data's own objects that our patches are made of, by inlets and outlets. Apart are those that
 have more of them with more arguments: adc~, dac~, route, sel, t."""

@@ -17,7 +17,7 @@ _ROW = 104  # of what one slider sends
 def sources_wired(slug: str) -> Canvas:
     """Return the subpatch of both inputs: a file player or adc~ each, its level and its meter."""
     canvas = Canvas(620, 500)
-    choice, inverse = canvas.obj(300, 20, "r", "$0-source"), canvas.obj(300, 50, "==", 0)
+    choice, inverse = _chosen(canvas, 300, 20, "source", 2), canvas.obj(300, 50, "==", 0)
     files, live = _ramp(canvas, 300, 80, 20), _ramp(canvas, 430, 80, 20)
     canvas.chain(choice, inverse, files[0])
     canvas.connect(choice, live[0])
@@ -56,9 +56,9 @@ def _player_wired(slug: str, index: int) -> Canvas:
         canvas.connect(stop, target)
     canvas.connect(play, again)
 
-    on, on_off = canvas.obj(20, 20, "r", "$0-on"), canvas.obj(20, 50, "sel", 1, 0)
+    on_off = _switched(canvas, 20, 20)
     own, which = canvas.obj(20, 80, "f"), canvas.obj(20, 110, "sel", 0, 1)
-    canvas.chain(on, on_off, own, which, play)
+    canvas.chain(on_off, own, which, play)
     canvas.connect(on_off, stop, 1)
     canvas.connect(which, path, 1)
     chosen = canvas.obj(120, 50, "t", "b", "b")
@@ -121,10 +121,10 @@ def output_wired() -> Canvas:
     canvas.connect(faded, out, 0, 1)
     _metered(canvas, faded, 100, 330, "$0-vu-out")
     canvas.connect(_decibels(canvas, 60, 50, "$0-gain", wording.GAIN_DB), scaled, 0, 1)
-    on, on_off = canvas.obj(200, 20, "r", "$0-on"), canvas.obj(200, 50, "sel", 1, 0)
+    on_off = _switched(canvas, 200, 20)
     begin, end = canvas.obj(200, 90, "t", "b", "b", "b", "b"), canvas.obj(400, 90, "t", "b", "b")
     message, line = _ramp(canvas, 200, 210, _FADE_MS)
-    canvas.chain(on, on_off, begin)
+    canvas.chain(on_off, begin)
     canvas.connect(on_off, end, 1)
     canvas.connect(line, faded, 0, 1)
     louder, softer = canvas.message(200, 170, 1), canvas.message(400, 170, 0)
@@ -179,7 +179,8 @@ def status_wired(slug: str, model: FinalModel) -> Canvas:
     _says(canvas, (loaded, 0), (20, 110), "the model is loaded", GOOD, bar)
     _says(canvas, (loaded, 1), (20, 180), "the model file was not found", BAD, bar)
     ask, asked = canvas.obj(20, 300, "loadbang"), canvas.message(20, 330, "bang")
-    size, picked = canvas.obj(160, 300, "r", "$0-buffer"), canvas.obj(160, 330, "sel", 0, 1, 2)
+    size = _chosen(canvas, 160, 300, "buffer", len(wording.BUFFERS))
+    picked = canvas.obj(160, 330, "sel", 0, 1, 2)
     settings = canvas.obj(20, 420, "s", "$0-nn")
     canvas.chain(ask, asked, settings)
     canvas.chain(size, picked)
@@ -220,6 +221,20 @@ def _says(
         box = canvas.message(at[0], at[1] + 30 * row, *message)
         canvas.connect(number, box, outlet)
         canvas.connect(box, bar)
+
+
+def _switched(canvas: Canvas, x: int, y: int) -> int:
+    """Add what tells on, which any number but 0 is (a pad sends 127), from off: its two outlets."""
+    on_off = canvas.obj(x, y + 30, "sel", 1, 0)
+    canvas.chain(canvas.obj(x, y, "r", "$0-on"), canvas.obj(x + 64, y, "!=", 0), on_off)
+    return on_off
+
+
+def _chosen(canvas: Canvas, x: int, y: int, name: str, cells: int) -> int:
+    """Add what gives the number of the cell that a row shows, whatever the row was sent."""
+    cell = canvas.obj(x + 140, y, "clip", 0, cells - 1)
+    canvas.chain(canvas.obj(x, y, "r", f"$0-{name}"), canvas.obj(x + 95, y, "int"), cell)
+    return cell
 
 
 def _sends(
