@@ -1,6 +1,9 @@
 """Playing through a real Pure Data, in which a patch stands in for nn~."""
 
+import resource
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -133,3 +136,37 @@ def test_what_is_not_installed_is_named_with_what_to_do(pd: Path, tmp_path: Path
     (tmp_path / "nn_tilde").mkdir()
     (tmp_path / "nn_tilde/nn~.pd_linux").touch()
     assert find_pd(None, tmp_path) == PdFiles(pd, tmp_path / "nn_tilde")
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_no_room_for_what_is_played_is_told_with_the_folder(
+    files: PdFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with (
+        files_of_at_most(BLOCK),
+        pytest.raises(MorpheneError, match=rf"{tmp_path} has no room.*1 MB.*TMPDIR=FOLDER"),
+    ):
+        player(files).play(FORWARD, noise(6 * BLOCK))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["heard.wav", "finite.wav", "ticks.wav"])
+@pytest.mark.parametrize("left", [0, 600])
+def test_no_room_for_what_is_heard_is_told_with_the_folder(
+    pd: Path, files: PdFiles, tmp_path: Path, name: str, left: int
+) -> None:
+    full = tmp_path / "pd"
+    full.write_text(f'#!/bin/sh\n{pd} "$@"\ntruncate -s {left} {name}\n')
+    full.chmod(0o755)
+    with pytest.raises(MorpheneError, match=r"has no room.*1 MB.*TMPDIR=FOLDER"):
+        player(PdFiles(full, files.nn)).play(FORWARD, noise(6 * BLOCK))

@@ -1,8 +1,15 @@
 """`morphene realtime`: what it says, what it asks, and what it makes of what is no model."""
 
 import json
+import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -45,7 +52,7 @@ def test_it_says_what_it_found_and_writes_a_report_and_a_picture(
     report = json.loads((tmp_path / "out/realtime.json").read_text())
     assert code == (0 if report["verdict"] == "plays" else 1)
     assert f"toy.ts: {report['verdict']}" in said
-    for word in ("forward", "morph", "p99", "Latency", "boundary clicks", "prior"):
+    for word in ("forward", "morph", "p99", "Latency of morph:", "boundary clicks", "prior"):
         assert word in said
     assert [of["name"] for of in report["methods"]] == ["forward", "morph"]
     assert (tmp_path / "out/realtime.png").read_bytes().startswith(b"\x89PNG")
@@ -215,3 +222,67 @@ def test_a_method_that_is_not_there_and_a_host_that_is_not_installed_are_named(
     assert code == 1 and "--nn" in said and len(said.splitlines()) == 1
     code, said = run(model, "--yes", "--host", "pd", "--pd", tmp_path / "pd")
     assert code == 1 and "puredata-core" in said and len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--pd", "--nn"])
+def test_what_is_said_of_pure_data_is_refused_where_it_does_not_play(
+    home: Home, model: Path, tmp_path: Path, option: str
+) -> None:
+    code, said = run(model, "--yes", option, tmp_path)
+    assert code == 2 and "--host pd" in said
+
+
+def test_a_model_that_may_not_be_read_is_called_so(home: Home, model: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(model, opened(tmp_path)))
+    path.chmod(0)
+    with unprivileged():
+        code, said = run(path, "--yes")
+    assert code == 1 and said == f"Error: {path}: Permission denied. Mend that, then again.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_pure_data_ends_with_the_command_which_leaves_no_file_if_it_can(
+    model: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    temporary, pd = tmp_path / "temporary", tmp_path / "pd"
+    temporary.mkdir()
+    (tmp_path / "nn~.pd_linux").touch()
+    pd.write_text("#!/bin/sh\necho $$ > pid.new\nmv pid.new pid\nexec sleep 60\n")
+    pd.chmod(0o755)
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from morphene_dagster.cli import main; main()"),
+            *("realtime", model, "--yes", "--seconds", "0.5", "--method", "encode"),
+            *("--host", "pd", "--pd", pd, "--nn", tmp_path),
+        ],
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: any(temporary.glob("*/pid")))
+    pid = int(next(temporary.glob("*/pid")).read_text())
+    try:
+        process.send_signal(number)
+        said = process.communicate()[1].strip()
+        wait_until(lambda: not runs(pid))
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    if number == signal.SIGTERM:
+        assert (process.returncode, said) == (1, "Aborted!")
+        assert not list(temporary.iterdir())
+
+
+def runs(pid: int) -> bool:
+    """Return whether a process is there, and no zombie."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 40
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

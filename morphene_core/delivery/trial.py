@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from morphene_core.audio.loudness import level_dbfs
 from morphene_core.audio.wav import SAMPLE_RATE
 from morphene_core.delivery.model import model_of
 from morphene_core.errors import MorpheneError
@@ -56,5 +57,4 @@ def _play(path: Path, name: str, methods: Mapping[str, Any]) -> list[str]:
     heard = play(path, name, noise)
     if not np.isfinite(heard).all():
         return [f"{path.name}: {name} gives samples that are not finite"]
-    level = 20 * np.log10(max(float(np.sqrt(np.mean(np.square(heard)))) if heard.size else 0, 1e-9))
-    return [f"{path.name}: {name} is silent"] if level < _SILENT_DBFS else []
+    return [f"{path.name}: {name} is silent"] if level_dbfs(heard) < _SILENT_DBFS else []

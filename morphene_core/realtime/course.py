@@ -33,6 +33,7 @@ from morphene_core.realtime.signals import (
     KNOWN,
     fitted,
     frames_for,
+    is_morph,
     playable,
     repeated,
     sources,
@@ -91,18 +92,18 @@ class Course:
         times = [run.times for run in runs]
         verdict, text = judge(times, faults, self.deadline_ms, machine)
         return RealtimeReport(
-            verdict,
-            text,
-            self.rate,
-            self.block,
-            self.seconds,
-            round(self.deadline_ms, 3),
-            LIMIT,
-            machine,
-            times,
-            latency,
-            memory,
-            list(faults),
+            verdict=verdict,
+            text=text,
+            sample_rate=self.rate,
+            block=self.block,
+            seconds=self.seconds,
+            deadline_ms=round(self.deadline_ms, 3),
+            limit=LIMIT,
+            machine=machine,
+            methods=times,
+            latency=latency,
+            memory=memory,
+            faults=list(faults),
             not_driven=[name for name, of in self.model.methods.items() if not playable(of)],
             warnings=warnings_of(self.model, self.block),
             times={run.times.name: run.times_ms for run in runs},
@@ -168,31 +169,30 @@ def trials_of(course: Course, player: Player) -> list[Trial]:
 
 
 def latency_of(course: Course, player: Player) -> Latency:
-    """Return the latency of a model, and what nn~'s buffers add to its method."""
+    """Return the latency of a model, and what nn~'s buffers add to the method it is used by."""
     course.report("measuring the latency")
-    through = [of for of in course.driven if of.in_ratio == of.out_ratio == 1]
-    through.sort(key=lambda of: of.name != "forward")
-    of = (through or course.driven)[0]
-    found = measure(player, of, course.musical) if through else None
-    threaded, synchronous = (
-        buffer_latency(of.in_channels, of.out_channels, course.block, way) for way in (True, False)
+    of = _used(course.driven)
+    found = measure(player, of, course.musical) if _is_audio(of) else None
+    threaded = buffer_latency(of.in_channels, of.out_channels, course.block, threaded=True)
+    synchronous = buffer_latency(
+        of.in_channels, of.out_channels, course.model.largest_ratio, threaded=False
     )
-    computed = course.model.latency
-    most = found.most if found else None
+    computed, most = course.model.latency, found.most if found else None
 
     def ms(samples: int) -> float:
         return round(1e3 * samples / course.rate, 1)
 
     return Latency(
-        computed,
-        None if computed is None else ms(computed),
-        found.first if found else None,
-        most,
-        None if most is None else ms(most),
-        threaded,
-        ms(threaded),
-        synchronous,
-        ms(synchronous),
+        computed_samples=computed,
+        computed_ms=None if computed is None else ms(computed),
+        first_samples=found.first if found else None,
+        measured_samples=most,
+        measured_ms=None if most is None else ms(most),
+        buffer_samples=threaded,
+        buffer_ms=ms(threaded),
+        synchronous_samples=synchronous,
+        synchronous_ms=ms(synchronous),
+        method=of.name,
     )
 
 
@@ -231,6 +231,15 @@ def outputs(runs: Sequence[Run]) -> Finding:
     return Finding("output", not wrong, text)
 
 
+def _used(driven: Sequence[Method]) -> Method:
+    """Return the method that an instrument plays: the morph, else one from audio to audio."""
+    return min(driven, key=lambda of: (not is_morph(of), not _is_audio(of), of.name != "forward"))
+
+
+def _is_audio(method: Method) -> bool:
+    return method.in_ratio == method.out_ratio == 1
+
+
 def _material(
     model: LoadedModel,
     driven: Sequence[Method],
@@ -243,12 +252,15 @@ def _material(
 
     def encode(audio: Signal) -> Signal:
         encoder = model.methods.get("encode")
-        if encoder is None or encoder.in_ratio != 1:  # a decoder alone: latents of unit variance
-            frames = audio.shape[-1] // model.largest_ratio
-            rng = np.random.default_rng(0)
-            return rng.standard_normal((model.methods["decode"].in_channels, frames), np.float32)
-        player = StandIn(model, block, rate, model.quiet)
-        return player.play(encoder, fitted(audio, encoder.in_channels))
+        if encoder and encoder.in_ratio == 1:
+            player = StandIn(model, block, rate, model.quiet)
+            latents = player.play(encoder, fitted(audio, encoder.in_channels))
+            if not player.errors and np.isfinite(latents).all():
+                return latents
+        # A decoder alone, or beside an encoder that fails: latents of unit variance.
+        frames = audio.shape[-1] // model.largest_ratio
+        rng = np.random.default_rng(0)
+        return rng.standard_normal((model.methods["decode"].in_channels, frames), np.float32)
 
     return {of.name: frames_for(of, musical, nonmusical, rate, encode) for of in driven}
 

@@ -10,7 +10,8 @@ from morphene_core.audio.loudness import level_dbfs
 from morphene_core.final_model import Method
 from morphene_core.metrics.clicks import clicks_per_second
 from morphene_core.progress import Progress, Report
-from morphene_core.realtime.host import Signal, last_line
+from morphene_core.realtime.host import Signal
+from morphene_core.realtime.model import last_line
 from morphene_core.realtime.player import Offline, Player
 from morphene_core.realtime.report import Finding
 from morphene_core.realtime.signals import is_morph
@@ -135,11 +136,8 @@ def disturbed(trial: Trial, name: str, make: "Disturbance") -> Outcome:
     length = max(round(_DISTURBED_SECONDS * rate / block), 2) * block // method.in_ratio
     hostile = make(np.resize(trial.passage, (method.in_channels, length)), method, rate)
     heard = trial.player.play(method, np.concatenate([hostile, trial.passage], axis=1))
-    before = length * method.in_ratio // method.out_ratio
-    after = heard[:, before:]
-    bad = float((~np.isfinite(heard)).any(axis=0).sum()) * method.out_ratio / rate
+    after = heard[:, length * method.in_ratio // method.out_ratio :]
     late = _recovery_seconds(trial, after)
-    what = f"After {name}"
     if late is None:
         kept = " It gives numbers that are not finite." if not np.isfinite(after).all() else ""
         text = f"{method.name} is not what it was {_allowed(trial):.1f} s after {name}.{kept}"
@@ -149,10 +147,7 @@ def disturbed(trial: Trial, name: str, make: "Disturbance") -> Outcome:
     slow = _slowdown(trial.player.times_ms, length * method.in_ratio // block)
     if slow:
         return Outcome(False, f"{method.name} takes {slow:.1f} times as long in {name}.", np.inf)
-    silenced = f" It gave numbers that are not finite for {bad:.2f} s." if bad else ""
-    when = f"within {late:.2f} s" if late else "at once"
-    again = "its level is what it was" if trial.noisy else f"all is as before {when}"
-    return Outcome(True, f"{what} {again}.{silenced}", late + bad)
+    return _borne(trial, name, heard, late)
 
 
 def amount_sweep(trial: Trial) -> Outcome:
@@ -271,6 +266,16 @@ def _recovery_seconds(trial: Trial, after: Signal) -> float | None:
     other = np.flatnonzero(~(np.abs(after - expected).max(axis=0) <= allowed))
     frames = int(other[-1]) + 1 if len(other) else 0
     return frames * of.out_ratio / trial.player.rate if frames <= len(after[0]) - settled else None
+
+
+def _borne(trial: Trial, name: str, heard: Signal, late: float) -> Outcome:
+    """Say how soon a disturbance was over."""
+    broken = float((~np.isfinite(heard)).any(axis=0).sum())
+    bad = broken * trial.method.out_ratio / trial.player.rate
+    when = f"within {late:.2f} s" if late else "at once"
+    again = "its level is what it was" if trial.noisy else f"all is as before {when}"
+    silenced = f" It gave numbers that are not finite for {bad:.2f} s." if bad else ""
+    return Outcome(True, f"After {name} {again}.{silenced}", late + bad)
 
 
 def _slowdown(times_ms: Sequence[float], blocks: int) -> float | None:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from morphene_core.errors import InputError
-from morphene_core.realtime.model import MAX_BLOCK, LoadedModel, Value
+from morphene_core.realtime.model import MAX_BLOCK, LoadedModel, Value, last_line
 
 Signal = NDArray[np.float32]
 """Shape (channels, frames)."""
@@ -30,7 +30,11 @@ TICK = 64
 
 
 class BlockTime(NamedTuple):
-    """What a block took, in seconds: on the clock, and of the processor in the block's thread."""
+    """What a block took, in seconds: on the clock, and of the processor in the block's thread.
+
+    Threads that torch starts beside it are not counted: their sum may be beyond a deadline that the
+    model meets.
+    """
 
     wall: float
     cpu: float
@@ -124,11 +128,6 @@ class Host:
         if y.dtype != torch.float32:
             raise RuntimeError(f"{y.dtype} came out in place of torch.float32")
         self._out[:] = y[0].numpy()
-
-
-def last_line(error: Exception) -> str:
-    """Return what a model's error says at its end, where TorchScript names the reason."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 @contextmanager

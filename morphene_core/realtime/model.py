@@ -127,7 +127,7 @@ class LoadedModel:
             return tuple(getattr(self._module, f"get_{attribute}")())
         except Exception as error:
             raise MorpheneError(
-                f"{self.path}: attribute {attribute} cannot be read: {_first_line(error)}"
+                f"{self.path}: attribute {attribute} cannot be read: {last_line(error)}"
             ) from error
 
     def set(self, attribute: str, values: Sequence[Value]) -> None:
@@ -143,7 +143,7 @@ class LoadedModel:
         except Exception as error:
             raise MorpheneError(
                 f"{self.path}: attribute {attribute} cannot be set to {tuple(values)}:"
-                f" {_first_line(error)}"
+                f" {last_line(error)}"
             ) from error
         if result != 0:
             raise MorpheneError(f"{self.path}: {attribute} does not take {tuple(values)}.")
@@ -188,6 +188,11 @@ class LoadedModel:
                 " ratio. Export it again."
             )
         return Method(name, *shape)
+
+
+def last_line(error: Exception) -> str:
+    """Return what a model's error says at its end, where TorchScript names the reason."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 def _first_line(error: Exception) -> str:

@@ -1,10 +1,12 @@
 """Pure Data with the real nn~ as the player of a model: no windows, and no sound card."""
 
+import math
 import os
 import platform
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -18,6 +20,7 @@ import soundfile
 from morphene_core.audio.wav import Mono
 from morphene_core.errors import InputError, MorpheneError
 from morphene_core.final_model import Method
+from morphene_core.processes import die_with_parent
 from morphene_core.realtime import pd_patch
 from morphene_core.realtime.host import (
     TICK,
@@ -37,6 +40,8 @@ _PLACES = (
     "/usr/local/lib/pd/extra",
 )
 _START_SECONDS, _SLOWEST = 120.0, 20.0  # a run may take so long, and so many times its audio
+_LARGEST_WAV = 2**32 - 2**10  # bytes, without its header
+_SAMPLE = 4  # bytes
 _UNDISTURBED = 0.95  # share of the time in which the program had the processor
 _LINE = re.compile(r"error|couldn't|problem|nn~: (?!dimensions)", re.IGNORECASE)
 _VERSION = re.compile(r"nn~ - (\S+) - torch (\S+)")
@@ -84,6 +89,20 @@ def find_pd(pd: Path | None = None, nn: Path | None = None) -> PdFiles:
     )
 
 
+def most_seconds(method: Method, block: int, rate: int) -> int:
+    """Return for how many seconds a method can be played: its signals are WAV files, up to 4 GiB.
+
+    Args:
+        method: of the model.
+        block: nn~'s buffer size.
+        rate: in Hz.
+    """
+    channels = max(method.in_channels, method.out_channels)
+    late = buffer_latency(method.in_channels, method.out_channels, block, threaded=True)
+    samples = _LARGEST_WAV // (_SAMPLE * channels) - (late + TICK + block)
+    return samples // rate
+
+
 class PureData:
     """Pure Data as a `morphene_core.realtime.player.Player`, which sees no processor times.
 
@@ -121,7 +140,8 @@ class PureData:
         """Play a signal, see `Player.play`.
 
         Raises:
-            MorpheneError: Pure Data fails or does not come to an end.
+            MorpheneError: Pure Data fails or does not come to an end, or there is no room for what
+                it plays.
         """
         count = frames.shape[-1] * method.in_ratio // self.block
         late = buffer_latency(method.in_channels, method.out_channels, self.block, threaded=True)
@@ -138,13 +158,13 @@ class PureData:
         with tempfile.TemporaryDirectory(prefix="morphene-pd-") as name:
             folder = Path(name)
             (folder / pd_patch.MODEL).symlink_to(self._model.absolute())
-            soundfile.write(folder / pd_patch.GIVEN, audio.T, self.rate, subtype="FLOAT")
             pd_patch.write_patch(folder, play)
-            self._run(folder, play)
-            heard, finite, ticks = (
-                soundfile.read(folder / of, dtype="float32", always_2d=True)[0].T
-                for of in (pd_patch.HEARD, pd_patch.FINITE, pd_patch.TICKS)
-            )
+            try:
+                soundfile.write(folder / pd_patch.GIVEN, audio.T, self.rate, subtype="FLOAT")
+                self._run(folder, play)
+                heard, finite, ticks = _recorded(folder, play)
+            except (soundfile.LibsndfileError, EOFError) as error:
+                raise MorpheneError(_no_room(folder.parent, play)) from error
         heard[:, finite[0] == 0] = np.nan
         self._wall_ms = _block_times(ticks[0], filled, self.block, count)
         last = method.out_ratio - 1
@@ -179,6 +199,7 @@ class PureData:
                 errors="replace",
                 timeout=seconds,
                 check=False,
+                preexec_fn=lambda: die_with_parent(signal.SIGTERM),
             )
         except subprocess.TimeoutExpired as error:
             raise MorpheneError(
@@ -199,6 +220,34 @@ class PureData:
             raise MorpheneError(
                 f"Pure Data does not play {self._model}: it cannot load nn~ from {self._files.nn}."
             )
+
+
+def _recorded(folder: Path, play: pd_patch.Play) -> list[Signal]:
+    """Return what Pure Data wrote: what was heard, where that is finite, and what each tick took.
+
+    Raises:
+        EOFError: a part of it is missing, as on a disk that is full.
+    """
+    lengths = {
+        pd_patch.HEARD: play.samples,
+        pd_patch.FINITE: play.samples,
+        pd_patch.TICKS: play.samples // TICK,
+    }
+    files: list[Signal] = [
+        soundfile.read(folder / name, dtype="float32", always_2d=True)[0].T for name in lengths
+    ]
+    if [file.shape[-1] for file in files] != list(lengths.values()):
+        raise EOFError
+    return files
+
+
+def _no_room(folder: Path, play: pd_patch.Play) -> str:
+    signals = play.method.in_channels + play.method.out_channels + 1 + 1 / TICK
+    needed = math.ceil(_SAMPLE * signals * play.samples / 2**20)
+    return (
+        f"{folder} has no room for what Pure Data plays and writes, {needed:,} MB. Make some, or"
+        " name another folder: TMPDIR=FOLDER before the command."
+    )
 
 
 def _environment(threads: int | None) -> Mapping[str, str]:

@@ -1,6 +1,7 @@
 """The course of a real-time proof in Pure Data, with the real nn~."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -24,7 +25,7 @@ from morphene_core.realtime.faults import (
 )
 from morphene_core.realtime.host import SINGLE_BUFFER
 from morphene_core.realtime.machine import this_machine
-from morphene_core.realtime.pd import PdFiles, PureData
+from morphene_core.realtime.pd import PdFiles, PureData, most_seconds
 from morphene_core.realtime.player import StandIn
 from morphene_core.realtime.report import Finding, RealtimeReport
 from morphene_core.realtime.signals import repeated
@@ -41,15 +42,12 @@ def run_in_pure_data(course: Course, files: PdFiles) -> RealtimeReport:
     """Prove a model in Pure Data, and compare what it plays with the stand-in, sample by sample.
 
     Raises:
-        InputError: nn~ would crash, for the block is too large for one of the methods.
+        InputError: nn~ would crash, for the block is too large for one of the methods; or a
+            method has too many channels for so many seconds.
         MorpheneError: Pure Data does not play it.
     """
-    narrow = {of.name for of in course.driven} & set(narrow_methods(course.model))
-    if course.block > SINGLE_BUFFER and narrow:
-        raise InputError(
-            f"nn~ crashes with a buffer of more than {SINGLE_BUFFER:,} samples for"
-            f" {', '.join(sorted(narrow))}: give a --block up to that, or another --method."
-        )
+    machine = this_machine(course.threads, "", "")  # before anything is played: its load
+    _require_playable(course)
     runs = [
         least_disturbed(partial(_timed, course, files, of), course.deadline_ms)
         for of in course.driven
@@ -64,8 +62,24 @@ def run_in_pure_data(course: Course, files: PdFiles) -> RealtimeReport:
     ]
     latency = latency_of(course, player)
     host = f"Pure Data with nn~ {player.nn_version}"
-    machine = this_machine(course.threads, player.torch_version, host)
+    machine = replace(machine, torch=player.torch_version, host=host)
     return course.conclude(machine, runs, faults, latency)
+
+
+def _require_playable(course: Course) -> None:
+    narrow = {of.name for of in course.driven} & set(narrow_methods(course.model))
+    if course.block > SINGLE_BUFFER and narrow:
+        raise InputError(
+            f"nn~ crashes with a buffer of more than {SINGLE_BUFFER:,} samples for"
+            f" {', '.join(sorted(narrow))}: give a --block up to that, or another --method."
+        )
+    for of in course.driven:
+        most = most_seconds(of, course.block, course.rate)
+        if course.seconds > most:
+            raise InputError(
+                f"{of.name} has {max(of.in_channels, of.out_channels)} channels, and Pure Data"
+                f" plays files up to 4 GiB: give --seconds {most} or less, or another --method."
+            )
 
 
 def _player(course: Course, files: PdFiles, quiet: bool) -> PureData:

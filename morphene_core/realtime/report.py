@@ -30,7 +30,7 @@ class MethodTimes:
         p95_ms: 95th percentile.
         p99_ms: 99th percentile.
         max_ms: the longest.
-        cpu_p99_ms: 99th percentile of the processor's time.
+        cpu_p99_ms: 99th percentile of the processor's time, in the thread of the block.
         misses: blocks that took longer than the deadline, the first two apart.
         real_time_factor: time spent / time played, the first two apart.
         level_dbfs: RMS level of what came out.
@@ -63,8 +63,10 @@ class Latency:
         measured_ms: likewise.
         buffer_samples: what nn~'s buffers add with its threads on, which is its default.
         buffer_ms: likewise.
-        synchronous_samples: what they add at a buffer size of 0, without threads.
+        synchronous_samples: what they add at a buffer size of 0: without threads, in blocks of the
+            model's largest ratio.
         synchronous_ms: likewise.
+        method: that it is the latency of; "" in reports that older Morphenes wrote.
     """
 
     computed_samples: int | None
@@ -76,6 +78,7 @@ class Latency:
     buffer_ms: float
     synchronous_samples: int
     synchronous_ms: float
+    method: str = ""
 
 
 @dataclass(frozen=True)
@@ -207,22 +210,22 @@ def judge(
     if slow:
         worst = max(slow, key=lambda of: of.cpu_p99_ms)
         return "too slow", (
-            f"{_share(worst, deadline_ms, limit)} The processor needs {worst.cpu_p99_ms:.1f} ms of"
-            " it: it takes a faster one."
-        )
-    if late:
-        worst = max(late, key=lambda of: of.p99_ms)
-        return "machine busy", (
-            f"{_share(worst, deadline_ms, limit)} The model itself needs"
-            f" {worst.cpu_p99_ms:.1f} ms: other programs were in the way, {worst.runs} times over"
-            f" (load {machine.load:g} on {machine.cores} cores). Close them and try again."
+            f"{worst.name} takes {_share(worst, deadline_ms, limit)} The processor needs"
+            f" {worst.cpu_p99_ms:.1f} ms of it: it takes a faster one."
         )
     worst = max(methods, key=lambda of: of.p99_ms)
-    return "plays", _share(worst, deadline_ms, limit)
+    slowest = f"{worst.name}, the slowest, takes {_share(worst, deadline_ms, limit)}"
+    if late:
+        return "machine busy", (
+            f"{slowest} The model itself needs {worst.cpu_p99_ms:.1f} ms: other programs were in"
+            f" the way, {worst.runs} times over (load {machine.load:g} on {machine.cores} cores)."
+            " Close them and try again."
+        )
+    return "plays", slowest
 
 
 def _share(of: MethodTimes, deadline_ms: float, limit: float) -> str:
     return (
-        f"{of.name}, the slowest, takes {of.p99_ms:.1f} ms of {deadline_ms:.1f} ms (p99):"
-        f" {of.p99_ms / deadline_ms:.0%} of the deadline, of which {limit:.0%} are allowed."
+        f"{of.p99_ms:.1f} ms of {deadline_ms:.1f} ms (p99): {of.p99_ms / deadline_ms:.0%} of the"
+        f" deadline, of which {limit:.0%} are allowed."
     )

@@ -39,17 +39,22 @@ class Run:
 def least_disturbed(play: Callable[[], Run], deadline_ms: float) -> Run:
     """Play a method, again where something else held it up, and return the least disturbed run.
 
+    What came out wrong in any of the runs is told: no other program makes a model fail.
+
     Args:
         play: plays it once, with a fresh model.
         deadline_ms: what a block may take at most.
     """
     runs: list[Run] = []
-    while len(runs) < RUNS:
+    for _ in range(RUNS):
         runs.append(play())
-        if not held_up(runs[-1].times, deadline_ms):
+        best = runs[-1]
+        if not held_up(best.times, deadline_ms):
             break
-    best = min(runs, key=lambda run: run.times.p99_ms)
-    return replace(best, times=replace(best.times, runs=len(runs)))
+    else:
+        best = min(runs, key=lambda run: run.times.p99_ms)
+    wrong = next((run.wrong for run in runs if run.wrong), "")
+    return replace(best, times=replace(best.times, runs=len(runs)), wrong=wrong)
 
 
 def held_up(times: MethodTimes, deadline_ms: float, limit: float = LIMIT) -> bool:
@@ -76,17 +81,17 @@ def method_times(
     later = wall[FIRST_BLOCKS:]
     p50, p95, p99 = (round(float(value), 3) for value in np.percentile(later, (50, 95, 99)))
     return MethodTimes(
-        name,
-        len(wall),
-        [round(float(value), 1) for value in wall[:FIRST_BLOCKS]],
-        p50,
-        p95,
-        p99,
-        round(float(later.max()), 3),
-        round(float(np.percentile(cpu[FIRST_BLOCKS:], 99)), 3),
-        int((later > 1e3 * deadline).sum()),
-        round(float(later.mean()) / (1e3 * deadline), 4),
-        round(level_dbfs, 1),
+        name=name,
+        blocks=len(wall),
+        first_ms=[round(float(value), 1) for value in wall[:FIRST_BLOCKS]],
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
+        max_ms=round(float(later.max()), 3),
+        cpu_p99_ms=round(float(np.percentile(cpu[FIRST_BLOCKS:], 99)), 3),
+        misses=int((later > 1e3 * deadline).sum()),
+        real_time_factor=round(float(later.mean()) / (1e3 * deadline), 4),
+        level_dbfs=round(level_dbfs, 1),
     )
 
 

@@ -1,5 +1,6 @@
 """`morphene realtime`."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,8 @@ def realtime(
     \b
     Exit codes: 0 it plays; 1 it does not, or cannot be played at all.
     """  # noqa: D301 - click's mark for lines that stay as they are
+    if host != "pd" and (pd or nn):
+        raise click.UsageError("--pd and --nn are for Pure Data: add --host pd.")
     with user_errors():
         from morphene_core.realtime import prove
         from morphene_core.realtime.intact import require_intact
@@ -66,6 +69,8 @@ def realtime(
             from morphene_core.realtime.pd import find_pd
 
             files = find_pd(pd, nn)
+            # Python would die of it, and leave Pure Data's files behind.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         if output:
             _require_writable(output)
         with progress() as report:
@@ -164,8 +169,8 @@ def _latency(found: "RealtimeReport") -> str:
     said = {"computed": latency.computed_ms, "measured": latency.measured_ms}
     own = ", ".join(f"{ms:.0f} ms {how}" for how, ms in said.items() if ms is not None)
     return (
-        f"Latency: {own or 'unknown'}; nn~'s buffers add {latency.buffer_ms:.0f} ms"
-        f" ({latency.synchronous_ms:.0f} ms at a buffer size of 0)."
+        f"Latency of {latency.method}: {own or 'unknown'}; nn~'s buffers add"
+        f" {latency.buffer_ms:.0f} ms ({latency.synchronous_ms:.0f} ms at a buffer size of 0)."
     )
 
 
