@@ -151,7 +151,8 @@ def made(home: Home, paths: InstrumentPaths, tmp_path: Path) -> InstrumentPaths:
     folder.write(folder.read().with_checkpoint(checkpoint))
     training = folder.read().id
     (folder.checkpoints / checkpoint.file).parent.mkdir(parents=True, exist_ok=True)
-    (folder.checkpoints / checkpoint.file).write_bytes(b"weights")
+    for name in (checkpoint.file, "checkpoint_000100.json", "config.gin"):
+        (folder.checkpoints / name).write_bytes(b"weights, or what stands beside them")
     a_model(model_path(paths, training, 100), "0" * 64, 100, training=training)
     lineage = {"dataset": "v1", "sources": sources}
     write_json(paths.final / "metadata.json", {"lineage": lineage})

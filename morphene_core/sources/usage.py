@@ -142,7 +142,7 @@ def _folder(
 def _checkpoints(folder: Path) -> Iterator[_Holding]:
     """Give each checkpoint of a training; where its record is lost, the training as a whole."""
     for training in _folder("checkpoint", folder, _TRAINING, _of_training):
-        checkpoints = sorted((folder / "checkpoints").glob("[!.]*"))
+        checkpoints = sorted((folder / "checkpoints").glob("[!.]*.pt"))
         places = [folder] if training.doubt else checkpoints
         yield from (training._replace(place=place) for place in places)
 
