@@ -1,5 +1,6 @@
 """An instrument that is ready to be delivered, without any training."""
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from morphene_core.audio.prepared import AudioSettings, Piece, PreparedAudio, wr
 from morphene_core.audio.wav import write_wav
 from morphene_core.audits.record import write_audit
 from morphene_core.dataset import DatasetRecord, dataset_version
+from morphene_core.delivery.candidate import candidate
+from morphene_core.delivery.metadata import describe
 from morphene_core.delivery.rights import record_decision
 from morphene_core.files import point_link, sha256, write_json
 from morphene_core.final_model import (
@@ -155,6 +158,13 @@ def make_deliverable(folder: Path, **facts: Any) -> InstrumentPaths:
     decide(paths)
     clear_rights(paths)
     return paths
+
+
+def metadata_of(folder: Path, **facts: Any) -> dict[str, Any]:
+    """Return the metadata of such a delivery as they are read from its file, without checksums."""
+    found = candidate(make_deliverable(folder, **facts))
+    described: dict[str, Any] = json.loads(json.dumps(describe(found, 1, None)))
+    return described
 
 
 def select(

@@ -1,6 +1,5 @@
 """What a delivery says is different from the ones before it, in ``CHANGES.md``."""
 
-import json
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
@@ -9,13 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morphene_core.delivery.candidate import candidate
 from morphene_core.delivery.changes import changes, changes_text
 from morphene_core.delivery.facts import facts_of, same_but_for_timing
-from morphene_core.delivery.metadata import describe
 from morphene_core.delivery.schema import SCHEMA, schema_faults
 from morphene_core.files import read_json
-from tests.deliverable import make_deliverable
+from tests.deliverable import metadata_of
 
 HOW_MADE = "Nothing but how the files are made."
 THE_SAME = "Nothing: it is the same, delivered anew."
@@ -25,8 +22,7 @@ THE_SAME = "Nothing: it is the same, delivered anew."
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return the metadata of a delivery, with made-up checksums of its files."""
     attributed = {"licence": "CC-BY-4.0", "origin": "licensed", "attribution": "Jane Doe"}
-    paths = make_deliverable(tmp_path_factory.mktemp("deliverable"), **attributed)
-    metadata: dict[str, Any] = json.loads(json.dumps(describe(candidate(paths), 1, None)))
+    metadata = metadata_of(tmp_path_factory.mktemp("deliverable"), **attributed)
     names = read_json(SCHEMA)["properties"]["files"]["required"]
     metadata |= {"files": {name: {"sha256": "0" * 64, "bytes": 1} for name in names}}
     assert schema_faults(metadata) == []

@@ -1,13 +1,10 @@
 """What a delivery says of rights to people: ``LICENCE.md`` and ``ATTRIBUTIONS.md``."""
 
-import json
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from morphene_core.delivery.candidate import candidate
-from morphene_core.delivery.metadata import describe
 from morphene_core.delivery.papers import (
     attributions,
     attributions_text,
@@ -15,7 +12,7 @@ from morphene_core.delivery.papers import (
     licence_text,
 )
 from morphene_core.sources.licences import OWN
-from tests.deliverable import make_deliverable
+from tests.deliverable import metadata_of
 from tests.licensed import DEAL, licensed
 
 
@@ -69,9 +66,7 @@ def test_a_contract_of_one_word_is_named_without_a_link() -> None:
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    paths = make_deliverable(tmp_path_factory.mktemp("deliverable"))
-    metadata: dict[str, Any] = json.loads(json.dumps(describe(candidate(paths), 1, None)))
-    return metadata
+    return metadata_of(tmp_path_factory.mktemp("deliverable"))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """That metadata tell which Morphene made the files, and what it writes."""
 
-import json
 from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
@@ -9,17 +8,13 @@ from typing import Any
 import pytest
 
 from morphene_core.delivery import rendering
-from morphene_core.delivery.candidate import candidate
-from morphene_core.delivery.metadata import describe
 from morphene_core.delivery.rendering import made_with
-from tests.deliverable import a_report, make_deliverable
+from tests.deliverable import a_report, metadata_of
 
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    paths = make_deliverable(tmp_path_factory.mktemp("deliverable"))
-    metadata: dict[str, Any] = json.loads(json.dumps(describe(candidate(paths), 1, None)))
-    return metadata
+    return metadata_of(tmp_path_factory.mktemp("deliverable"))
 
 
 @pytest.fixture
