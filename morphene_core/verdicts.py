@@ -123,10 +123,11 @@ def verdict_on(paths: InstrumentPaths, checkpoint_sha256: str) -> Verdict | None
 
     It is None, too, where a damaged line may be a newer one: nothing ships on a guess.
     """
-    if doubtful_line(paths, checkpoint_sha256):
-        return None
-    on_it = [v for v in read_verdicts(paths) if v.checkpoint_sha256 == checkpoint_sha256]
-    return on_it[-1] if on_it else None
+    newest = None
+    for verdict in _lines(paths):
+        if verdict is None or verdict.checkpoint_sha256 == checkpoint_sha256:
+            newest = verdict
+    return newest
 
 
 def doubtful_line(paths: InstrumentPaths, checkpoint_sha256: str) -> int | None:

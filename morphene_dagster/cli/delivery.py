@@ -52,10 +52,11 @@ def deliver(instrument: str, as_json: bool) -> None:
         console = Console(stderr=as_json, highlight=False, soft_wrap=True)
         found, error = candidate(paths), None
         before, delivered = delivered_versions(paths), False
-        if found.needs_export or not found.obstacles:
+        export_first = found.needs_export
+        if export_first or not found.obstacles:
             from morphene_dagster.launch import launch
 
-            stages = ("export", "deliver") if found.needs_export else ("deliver",)
+            stages = ("export", "deliver") if export_first else ("deliver",)
             outcome = launch(home, slug, None, console, stages=stages)
             delivered = outcome.success and not outcome.waits_for
             found, error = candidate(paths), outcome.error
